@@ -1,0 +1,102 @@
+"""Settings of one home folder: `HOME/settings.toml`, read once and handed down as a value.
+
+Everything that a process needs to find its database, blobs, tokens and neighbours. PINs are never here: they lie in
+owner-only files under `HOME/pins` (demo) or wherever the operator's `pin-source` points.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from signing_service.errors import SigningServiceError, Text
+
+FILE_NAME = "settings.toml"
+Profile = Literal["demo", "production"]
+
+
+class SettingsUnreadable(SigningServiceError):
+    code = "settings_unreadable"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            Text(f"无法读取设置 {path}。", f"The settings {path} cannot be read."),
+            why=Text(f"原因:{why}。", f"Cause: {why}."),
+            advice=Text(
+                "请先运行 zhengyin init,或用 --home 指明主目录。",
+                "Run `zhengyin init` first, or name the home folder with --home.",
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it has a value; paths are absolute."""
+
+    home: Path
+    profile: Profile
+    database_url: str
+    token_module: str
+    city: str
+    base_url: str
+    outbound_hosts: frozenset[str]
+
+    @property
+    def is_demo(self) -> bool:
+        return self.profile == "demo"
+
+    @property
+    def blobs(self) -> Path:
+        return self.home / "blobs"
+
+    @property
+    def tokens(self) -> Path:
+        return self.home / "tokens"
+
+    @property
+    def pins(self) -> Path:
+        return self.home / "pins"
+
+    @property
+    def trust(self) -> Path:
+        return self.home / "trust"
+
+    @property
+    def custody(self) -> Path:
+        return self.home / "custody"
+
+    @property
+    def custody_socket(self) -> Path:
+        return self.custody / "custody.sock"
+
+
+def load_settings(home: Path) -> Settings:
+    """Read HOME/settings.toml. Raises SettingsUnreadable, naming the entry that is wrong."""
+    path = home.resolve() / FILE_NAME
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failure:
+        raise SettingsUnreadable(path, str(failure)) from failure
+    return _from_entries(home.resolve(), path, entries)
+
+
+def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Settings:
+    known = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
+    if wrong := sorted(entries.keys() ^ known):
+        raise SettingsUnreadable(path, f"missing or unknown entries: {', '.join(wrong)}")
+    profile, hosts = entries["profile"], entries["outbound_hosts"]
+    if profile not in ("demo", "production"):
+        raise SettingsUnreadable(path, "profile must be demo or production")
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise SettingsUnreadable(path, "outbound_hosts must be a list of host names")
+    return Settings(
+        home=home,
+        profile="demo" if profile == "demo" else "production",
+        database_url=str(entries["database_url"]).replace("{home}", str(home)),
+        token_module=str(entries["token_module"]),
+        city=str(entries["city"]),
+        base_url=str(entries["base_url"]),
+        outbound_hosts=frozenset(hosts),
+    )

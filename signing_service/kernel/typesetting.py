@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -42,9 +42,10 @@ def typeset(layout: str, data: Mapping[str, Any], *, files: Mapping[str, bytes] 
     """
     sources: dict[str, bytes] = {"main": layout.encode(), **(files or {})}
     inputs = {"data": json.dumps(data, ensure_ascii=False, default=_plain)}
+    compile_sources: Callable[..., object] = typst.compile  # its stub leaves out the documented dictionary form
     try:
-        document = typst.compile(
-            sources,  # type: ignore[type-var]  # the stub leaves out the dictionary form that the documentation gives
+        document = compile_sources(
+            sources,
             format="pdf",
             font_paths=_fonts(),
             sys_inputs=inputs,
@@ -52,7 +53,8 @@ def typeset(layout: str, data: Mapping[str, Any], *, files: Mapping[str, bytes] 
         )
     except typst.TypstError as failure:
         raise LayoutFailed(str(failure)) from failure
-    return bytes(document or b"")
+    assert isinstance(document, bytes)  # noqa: S101  # with no output path the bytes come back
+    return document
 
 
 @cache

@@ -1,0 +1,43 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+VENV := .venv/bin
+HOME_FOLDER ?= zhengyin-home
+
+.PHONY: demo serve test lint types contracts check bench soak lock
+
+demo:            ## The whole main job on SQLite + SoftHSM
+	@scripts/setup run
+	$(VENV)/zhengyin --home $(HOME_FOLDER) demo
+
+serve:           ## The pages, on the demo's home
+	@scripts/setup run
+	$(VENV)/zhengyin --home $(HOME_FOLDER) serve
+
+test:            ## All tests, on SQLite and on a PostgreSQL that the run starts
+	@scripts/setup test
+	$(VENV)/pytest -n 2 --dist loadfile
+
+lint:            ## Style and formatting
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+
+types:           ## mypy --strict
+	$(VENV)/mypy
+
+contracts:       ## Who may import whom
+	$(VENV)/lint-imports
+
+check: lint types contracts  ## All static checks
+
+bench:           ## Ratios within one run
+	@scripts/setup test
+	$(VENV)/python -m bench
+
+soak:            ## The long runs
+	@scripts/setup test
+	$(VENV)/python -m bench --soak
+
+lock:            ## Resolve requirements/*.in anew, with hashes and without any address
+	$(VENV)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --strip-extras --allow-unsafe --no-header -o requirements/lock.txt requirements/dev.in
+	$(VENV)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --strip-extras --allow-unsafe --no-header -c requirements/lock.txt -o requirements/runtime.txt requirements/runtime.in

@@ -1,0 +1,101 @@
+"""`zhengyin`: global options, the table of command groups (loaded when first named), and the edge for errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from hardware.errors import ExplainedError, Language
+
+# name: (module, attribute, one line of help). Modules load only when named, so that `sign` and `keys` start quickly.
+COMMANDS = {
+    "init": ("cli.init", "init", "Make a home: settings, database, tokens, certificates, a seal."),
+    "demo": ("cli.demo", "demo", "The whole main job, from a case to a verified print."),
+    "serve": ("cli.serve", "serve", "Start custody, the web server and the worker of a home."),
+    "worker": ("cli.serve", "worker", "Start the worker of a home."),
+    "custody": ("cli.serve", "custody", "Start the process that owns the service tokens."),
+    "agent": ("cli.agent", "app", "The reviewer's PC: show, recompute, sign."),
+    "doctor": ("cli.doctor", "doctor", "Look for what is wrong with a home."),
+    "keys": ("cli.keys", "app", "USB keys and other tokens."),
+    "pki": ("cli.pki", "app", "Certificates, revocation, ceremonies."),
+    "seals": ("cli.seals", "app", "Electronic seals."),
+    "sign": ("cli.sign", "sign", "Sign or seal a PDF."),
+    "verify": ("cli.verify", "verify", "Judge a PDF's signatures and seals."),
+    "approvals": ("cli.approvals", "app", "Cases and their course."),
+    "licences": ("cli.licences", "app", "Electronic licences."),
+    "print": ("cli.print_copies", "app", "Print copies and paper codes."),
+}
+
+
+class LazyCommands(TyperGroup):
+    """Imports the module of a command only when that command is named."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, summary = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            found = _alone(found)
+        command = typer.main.get_command(found)
+        command.name, command.short_help = cmd_name, summary
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What every command is given: the home folder (it need not exist yet) and the language of messages."""
+
+    home: Path
+    language: Language
+
+
+app = typer.Typer(cls=LazyCommands, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def zhengyin(
+    ctx: typer.Context,
+    home: Annotated[Path, typer.Option(envvar="ZHENGYIN_HOME", help="The home folder.")] = Path("zhengyin-home"),
+) -> None:
+    """Zhengyin (政印): digital signatures, electronic seals and electronic licences for a city government."""
+    ctx.obj = Invocation(home=home.resolve(), language=language_of_terminal())
+
+
+def language_of_terminal() -> Language:
+    """Chinese, unless the terminal's locale asks for English."""
+    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "en" if locale.startswith("en") else "zh"
+
+
+def main() -> None:
+    """Entry point. Keeps PINs out of core dumps, and turns named errors into a message and exit code 1."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        app()
+    except ExplainedError as error:
+        print(f"zhengyin: {error.explain(language_of_terminal())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _alone(function: Any) -> typer.Typer:
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command()(function)
+    return single

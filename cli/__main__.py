@@ -1,0 +1,5 @@
+"""`python -m cli`, which is `zhengyin`."""
+
+from cli.main import main
+
+main()

@@ -50,7 +50,9 @@ def read_request(data: bytes, *, keys: tuple[str, ...] = (*END_KEYS, "ed25519"))
     if (kind := key_kind(public_key)) not in keys:
         raise RequestRefused(f"不接受密钥 {kind}。", f"A {kind} key is not accepted.")
     if not _is_proven(request):
-        raise RequestRefused("没有证明持有私钥:签名不符。", "Possession of the key is not proven: its signature is wrong.")
+        raise RequestRefused(
+            "没有证明持有私钥:签名不符。", "Possession of the key is not proven: its signature is wrong."
+        )
     return CertificateRequest(public_key, subject)
 
 

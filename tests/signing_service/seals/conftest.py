@@ -1,0 +1,24 @@
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("seal_holders", Path(__file__).with_name("holders.py"))
+_holders = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_holders)
+
+
+@pytest.fixture(scope="session")
+def holders():
+    """The module of holders with software keys."""
+    return _holders
+
+
+@pytest.fixture(scope="session")
+def seal_corpus():
+    default = Path(__file__).parents[4].joinpath("shared", "corpora")
+    folder = Path(os.environ.get("ZHENGYIN_CORPORA", default)) / "seals"
+    if not folder.is_dir():
+        pytest.skip(f"the seal corpus is not at {folder}; set ZHENGYIN_CORPORA")
+    return folder

@@ -28,6 +28,18 @@ class Mechanism(StrEnum):
     ED25519 = "eddsa"
 
 
+@dataclass(frozen=True, slots=True)
+class VendorMechanism:
+    """A mechanism by its PKCS#11 number, for what `Mechanism` has no name for (SM2 on vendor numbers).
+
+    The token gets the data as it is and the signature comes back as the token gave it.
+    """
+
+    number: int
+    name: str
+    parameter: bytes = b""
+
+
 class PinState(StrEnum):
     """How close a PIN is to being locked; PKCS#11 gives no count."""
 
@@ -75,6 +87,20 @@ class TokenKey(Protocol):
 
     def unwrap(self, wrapped: bytes) -> bytes:
         """RSA-OAEP (SHA-256) decryption of a wrapped data key."""
+        ...
+
+
+@runtime_checkable
+class VendorTokenKey(TokenKey, Protocol):
+    """A key that can also be used beyond what `cryptography` knows: the way in for SM2."""
+
+    @property
+    def public_key_info(self) -> bytes:
+        """DER SubjectPublicKeyInfo, also of a key type that `public_key` refuses with KeyTypeUnsupported."""
+        ...
+
+    def sign_raw(self, data: bytes, mechanism: VendorMechanism) -> bytes:
+        """The token's own answer to `data` under a mechanism by number."""
         ...
 
 

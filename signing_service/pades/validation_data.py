@@ -1,0 +1,64 @@
+"""Validation material to embed, and the refusal to sign with a revoked certificate (B42)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from signing_service.pades.errors import CertificateRefused
+from signing_service.pades.ports import Evidence
+
+
+def merged(parts: Iterable[Evidence]) -> Evidence:
+    """All material once, in the order in which it came."""
+    found = list(parts)
+    return Evidence(
+        tuple(dict.fromkeys(item for part in found for item in part.certificates)),
+        tuple(dict.fromkeys(item for part in found for item in part.ocsp_responses)),
+        tuple(dict.fromkeys(item for part in found for item in part.crls)),
+    )
+
+
+def refuse_revoked(certificate: x509.Certificate, evidence: Evidence) -> None:
+    """Raises CertificateRefused when a CRL of its issuer or an OCSP response calls the certificate revoked."""
+    for der in evidence.crls:
+        revocations = x509.load_der_x509_crl(der)
+        if revocations.issuer == certificate.issuer:
+            entry = revocations.get_revoked_certificate_by_serial_number(certificate.serial_number)
+            if entry is not None:
+                raise _revoked(entry.revocation_date_utc.isoformat())
+    for der in evidence.ocsp_responses:
+        response = ocsp.load_der_ocsp_response(der)
+        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            continue
+        for single in response.responses:
+            if (
+                single.serial_number == certificate.serial_number
+                and single.certificate_status is ocsp.OCSPCertStatus.REVOKED
+            ):
+                raise _revoked(str(single.revocation_time_utc))
+
+
+def _revoked(when: str) -> CertificateRefused:
+    return CertificateRefused(f"证书已被吊销({when})。", f"It was revoked on {when}.")
+
+
+def timestamp_chain(certificates: Sequence[bytes]) -> list[bytes]:
+    """The authority's certificate first, then its issuers, from the unordered certificates of a token."""
+    loaded = {der: x509.load_der_x509_certificate(der) for der in certificates}
+    chain = [der for der, certificate in loaded.items() if _is_timestamping(certificate)][:1]
+    while chain:
+        issuer = loaded[chain[-1]].issuer
+        following = [der for der, certificate in loaded.items() if certificate.subject == issuer and der not in chain]
+        if not following:
+            break
+        chain.append(following[0])
+    return chain
+
+
+def _is_timestamping(certificate: x509.Certificate) -> bool:
+    usages = [item.value for item in certificate.extensions if isinstance(item.value, x509.ExtendedKeyUsage)]
+    return any(ExtendedKeyUsageOID.TIME_STAMPING in usage for usage in usages)

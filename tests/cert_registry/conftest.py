@@ -1,0 +1,53 @@
+"""Shared by the registry's tests: catalogue, vault, clock, and an issuing service on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cert_registry.licences import issuers
+from cert_registry.licences.catalogue import Catalogue
+from cert_registry.licences.drafts import IssueRequest, Registered
+from cert_registry.licences.holder_vault import AesHolderVault
+from cert_registry.licences.issue import Issuing
+from signing_service.kernel.blobs import LocalBlobs
+from signing_service.kernel.database import Database
+from tests.cert_registry.world import BUREAU, CLERK, TRANSPORT, SetClock, paper_code, seal
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return Catalogue.load()
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(datetime(2026, 11, 24, 7, 4, tzinfo=UTC))
+
+
+@pytest.fixture
+def vault() -> AesHolderVault:
+    return AesHolderVault(bytes(range(32)))
+
+
+@pytest.fixture
+def issuing(
+    database: Database, tmp_path: Path, catalogue: Catalogue, vault: AesHolderVault, clock: SetClock
+) -> Issuing:
+    """The fictional approval bureau may issue every type, the transport bureau only transport licences."""
+    with database.write() as session:
+        since = datetime(2020, 1, 1, tzinfo=UTC)
+        for kind in catalogue:
+            issuers.permit(session, kind, BUREAU.code, since=since, basis="示例依据", actor="officer:1")
+        road = catalogue.get("road-transport-licence")
+        issuers.permit(session, road, TRANSPORT.code, since=since, basis="示例依据", actor="officer:1")
+    return Issuing(database, LocalBlobs(tmp_path / "blobs"), catalogue, vault, clock, "zw.example.cn")
+
+
+@pytest.fixture
+def issue(issuing: Issuing) -> Callable[[IssueRequest], Registered]:
+    """Issue at once, with the tests' paper code and seal."""
+    return lambda request: issuing.issue(request, CLERK, paper_code=paper_code, seal=seal)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import AmbiguousToken, TokenError, TokenNotFound
-from .module_host import host
+from .module_host import SECONDS
 from .module_port import ModulePort
 from .modules import Modules, canonical
 from .opened_token import OpenedToken
@@ -23,12 +24,17 @@ from .uri import TokenUri
 
 
 class Driver:
-    """All opened tokens of this process. `_lock` guards `_connections` and their count of handles."""
+    """All opened tokens of this process.
 
-    def __init__(self, guard: PinGuard | None = None) -> None:
-        self.modules = Modules()
+    `_lock` is held while a token is opened or let go, and guards the count of handles. `_table` guards
+    `_connections` alone and is never held during a call: a recovering connection reads it under its own lock.
+    """
+
+    def __init__(self, guard: PinGuard | None = None, *, call_seconds: float = SECONDS) -> None:
+        self.modules = Modules(call_seconds=call_seconds)
         self._guard = guard
         self._lock = threading.RLock()
+        self._table = threading.Lock()
         self._connections: dict[tuple[str, str], TokenConnection] = {}
         self._handles: dict[tuple[str, str], int] = {}
 
@@ -65,7 +71,8 @@ class Driver:
         except TokenNotFound:
             connection.port = self._refresh(connection)
             connection.port.token(serial)
-        self._connections[module, serial] = connection
+        with self._table:
+            self._connections[module, serial] = connection
         return connection
 
     def _release(self, connection: TokenConnection) -> None:
@@ -76,11 +83,16 @@ class Driver:
             self._handles[key] -= 1
             if self._handles[key]:
                 return
-            del self._connections[key], self._handles[key]
-            try:
+            self._drop(key)
+            with suppress(TokenError):  # nothing to log out of where the token or its host is gone
                 connection.logout()
-            except TokenError:
-                return  # nothing to log out of: the token or its host is gone
+            if connection.port is not self.modules.loaded(key[0]):
+                connection.port.close()
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        del self._handles[key]
+        with self._table:
+            del self._connections[key]
 
     def _refresh(self, connection: TokenConnection) -> ModulePort:
         """A port that sees the tokens as they are now.
@@ -88,13 +100,13 @@ class Driver:
         The module is started anew; where that would end a login that cannot be made again, the token is served
         from a host process instead.
         """
-        with self._lock:
-            port = connection.port
+        port = connection.port
+        with self._table:
             others = [each for each in self._connections.values() if each is not connection and each.port is port]
-            if any(each.needs_pin_if_lost for each in others):
-                return host(port.path)
-            port.reinitialise()
-            return port
+        if any(each.needs_pin_if_lost for each in others):
+            return self.modules.fresh(port.path)
+        port.reinitialise()
+        return port
 
     def tokens(self, module: str) -> list[TokenInfo]:
         """See `list_tokens`."""
@@ -104,9 +116,9 @@ class Driver:
                 port.reinitialise()
                 found = port.tokens()
             else:
-                fresh = host(port.path)
+                fresh = self.modules.fresh(port.path)
                 found = fresh.tokens()
-                fresh.close()  # type: ignore[attr-defined]
+                fresh.close()
         return [info for info in found if info.serial or info.initialised]
 
     def forget(self, module: str) -> None:
@@ -116,7 +128,7 @@ class Driver:
             if port is None:
                 return
             for key in [key for key in self._connections if key[0] == port.path]:
-                del self._connections[key], self._handles[key]
+                self._drop(key)
             port.reinitialise()
 
 

@@ -88,6 +88,13 @@ class LoadedModule:
             self._initialise()
             self.reinitialisations += 1
 
+    def close(self) -> None:
+        """Ends every login here. The library stays loaded: unloading a PKCS#11 module crashes too many of them."""
+        with self._pools_lock:
+            serials = list(self._pools)
+        for serial in serials:
+            self.logout(serial)
+
     def description(self) -> str:
         return self._cryptoki.description()
 
@@ -359,7 +366,11 @@ class LoadedModule:
         pool = self._pool(serial)
         naming = self._naming(doing, serial, pool, mechanism=mechanism, key=key)
         with self._gate.passing(), naming, pool.lend(write=write) as lease:
-            return work(lease)
+            result = work(lease)
+            if doing is Doing.SEARCHING and result == [] and not self._still_there(pool):
+                # SoftHSM answers a search on a token that is gone with "nothing found".
+                raise TokenRemoved(token=serial)
+            return result
 
     @contextmanager
     def _naming(

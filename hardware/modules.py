@@ -7,7 +7,7 @@ import threading
 
 from .errors import ModuleMissing
 from .module import LoadedModule
-from .module_host import host
+from .module_host import SECONDS, host
 from .module_paths import find_module, runs_in_process
 from .module_port import ModulePort
 
@@ -15,7 +15,8 @@ from .module_port import ModulePort
 class Modules:
     """A registry. `_lock` guards `_ports`; a module, once loaded, stays: unloading one crashes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, call_seconds: float = SECONDS) -> None:
+        self._call_seconds = call_seconds
         self._lock = threading.Lock()
         self._ports: dict[str, ModulePort] = {}
 
@@ -25,8 +26,12 @@ class Modules:
         with self._lock:
             port = self._ports.get(path)
             if port is None:
-                port = self._ports[path] = LoadedModule(path) if runs_in_process(path) else host(path)
+                port = self._ports[path] = LoadedModule(path) if runs_in_process(path) else self.fresh(path)
             return port
+
+    def fresh(self, path: str) -> ModulePort:
+        """A new host process for the module, beside whatever is loaded."""
+        return host(path, seconds=self._call_seconds)
 
     def loaded(self, module: str) -> ModulePort | None:
         """The module if this process has it already."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from hardware.driver import process_driver
 from hardware.softhsm import SoftHsmStore
 
 USER_PIN, SO_PIN = "246810", "13579135"
 
 
 @pytest.fixture(autouse=True)
-def guard_folder(tmp_path, monkeypatch):
+def state_folder(tmp_path, monkeypatch):
     """No test leaves a PIN marker in the account's own folder."""
-    folder = tmp_path / "pin-guard"
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return folder
+    return tmp_path / "state"
 
 
 @pytest.fixture
@@ -28,3 +31,45 @@ def store(tmp_path):
 def token(store):
     """TokenInfo of a fresh SoftHSM token 示例市."""
     return store.create("示例市测试", user_pin=USER_PIN, so_pin=SO_PIN)
+
+
+@pytest.fixture(scope="session")
+def faulty_library(tmp_path_factory):
+    """The fault-injecting module, built with the system's C compiler."""
+    built = tmp_path_factory.mktemp("faulty") / "faulty.so"
+    source = Path(__file__).with_name("faulty_module.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
+    return built
+
+
+class Faulty:
+    """The module and its faults; each test has a copy of its own, so that no host of another test serves it."""
+
+    def __init__(self, module: Path, control: Path) -> None:
+        self.module, self._control = str(module), control
+        self.faults()
+
+    def faults(self, **settings: int) -> None:
+        """These faults and no others, from the next call on."""
+        fresh = self._control.with_suffix(".new")
+        fresh.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+        fresh.rename(self._control)
+
+    def seen(self, name: str) -> int:
+        """How often the module saw `logins` or `signs`, over all processes."""
+        path = Path(f"{self._control}.{name}")
+        return int(path.read_text()) if path.exists() else 0
+
+
+@pytest.fixture
+def faulty(faulty_library, store, token, tmp_path, monkeypatch):
+    control, module, backend = tmp_path / "control", tmp_path / "vendor.so", tmp_path / "backend.so"
+    module.write_bytes(faulty_library.read_bytes())
+    # A copy has statics of its own: it stands beside the SoftHSM that this process has loaded.
+    backend.write_bytes(Path(store.module).read_bytes())
+    monkeypatch.setenv("FAULTY_BACKEND", str(backend))
+    monkeypatch.setenv("FAULTY_CONTROL", str(control))
+    yield Faulty(module, control)
+    port = process_driver().modules.loaded(str(module))
+    if port is not None:
+        port.close()

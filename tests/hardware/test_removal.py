@@ -1,0 +1,97 @@
+"""A token pulled in the middle of the day, and back: SoftHSM with its token folder moved away (field report B02)."""
+
+from __future__ import annotations
+
+import pytest
+
+from hardware.driver import list_tokens, open_token, process_driver
+from hardware.errors import PinRequired, TokenGone, TokenRemoved
+from hardware.ports import Mechanism
+from hardware.signing_plans import verifies
+
+USER_PIN, SO_PIN = "246810", "13579135"
+
+
+@pytest.fixture
+def slot(store, token):
+    """Pull and replug, by moving the folder of the token."""
+    (folder,) = (store.folder / "tokens").iterdir()
+    hidden = store.folder / "pulled"
+
+    class Slot:
+        def pull(self) -> None:
+            folder.rename(hidden)
+
+        def replug(self) -> None:
+            hidden.rename(folder)
+
+    return Slot()
+
+
+def test_pulled_is_named_and_after_replug_it_signs_again(store, token, slot):
+    with open_token(store.module, serial=token.serial, pin=USER_PIN, write=True, keep_pin=True) as opened:
+        key = opened.generate("rsa2048", label="k", id=b"\x01")
+        assert key.sign(b"before", Mechanism.RSA_PKCS1_SHA256)
+        slot.pull()
+        with pytest.raises(TokenRemoved):
+            key.sign(b"while out", Mechanism.RSA_PKCS1_SHA256)
+        slot.replug()
+        signature = key.sign(b"after", Mechanism.RSA_PKCS1_SHA256)
+        assert verifies(Mechanism.RSA_PKCS1_SHA256, key.public_key, signature, b"after")
+
+
+def test_a_new_token_is_listed_after_a_removal(store, token, slot):
+    with open_token(store.module, serial=token.serial, pin=USER_PIN) as opened:
+        slot.pull()
+        with pytest.raises(TokenGone):
+            opened.certificates()
+    fresh = store.create("示例新建", user_pin=USER_PIN, so_pin=SO_PIN)
+    assert [info.serial for info in list_tokens(store.module)] == [fresh.serial]
+
+
+def test_without_a_kept_pin_the_caller_is_asked_again(store, token, slot):
+    with open_token(store.module, serial=token.serial, pin=USER_PIN, write=True) as opened:
+        key = opened.generate("p256", label="k", id=b"\x01")
+        slot.pull()
+        with pytest.raises(TokenGone):
+            key.sign(b"data", Mechanism.ECDSA_SHA256)
+        slot.replug()
+        with pytest.raises(PinRequired):
+            key.sign(b"data", Mechanism.ECDSA_SHA256)
+        with open_token(store.module, serial=token.serial, pin=USER_PIN):
+            assert key.sign(b"data", Mechanism.ECDSA_SHA256)
+
+
+def test_two_hundred_pulls_give_no_wrong_result(store, token, slot):
+    """And the first good signature costs at most three starts of the module."""
+    port = process_driver().modules.port(store.module)
+    with open_token(store.module, serial=token.serial, pin=USER_PIN, write=True, keep_pin=True) as opened:
+        key = opened.generate("p256", label="k", id=b"\x01")
+        public = key.public_key
+        for round_number in range(200):
+            data = f"round {round_number}".encode()
+            slot.pull()
+            with pytest.raises(TokenRemoved):
+                key.sign(data, Mechanism.ECDSA_SHA256)
+            slot.replug()
+            before = port.reinitialisations
+            assert verifies(Mechanism.ECDSA_SHA256, public, key.sign(data, Mechanism.ECDSA_SHA256), data)
+            assert port.reinitialisations - before <= 3
+        assert opened.open_sessions <= 2
+
+
+def test_one_token_pulled_does_not_log_another_out(store, token, slot):
+    other = store.create("示例另一", user_pin=USER_PIN, so_pin=SO_PIN)
+    with (
+        open_token(store.module, serial=other.serial, pin=USER_PIN, write=True) as bystander,
+        open_token(store.module, serial=token.serial, pin=USER_PIN, write=True, keep_pin=True) as pulled,
+    ):
+        safe = bystander.generate("p256", label="safe", id=b"\x01")
+        key = pulled.generate("p256", label="k", id=b"\x01")
+        slot.pull()
+        with pytest.raises(TokenRemoved):
+            key.sign(b"data", Mechanism.ECDSA_SHA256)
+        assert safe.sign(b"data", Mechanism.ECDSA_SHA256)
+        slot.replug()
+        assert verifies(Mechanism.ECDSA_SHA256, key.public_key, key.sign(b"data", Mechanism.ECDSA_SHA256), b"data")
+        assert safe.sign(b"data", Mechanism.ECDSA_SHA256)

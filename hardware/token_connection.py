@@ -17,6 +17,7 @@ from .core_dumps import forbid_core_dumps
 from .errors import PinIncorrect, PinLocked, PinRequired, TokenGone, TokenNotFound, TokenRemoved
 from .module_port import ModulePort
 from .pin_guard import PinGuard
+from .pin_source import clean_pin
 from .ports import TokenInfo
 from .records import CertificateRecord, KeyRecord
 
@@ -47,6 +48,7 @@ class TokenConnection:
 
     def login(self, pin: str, *, source: PinSource | None, final_try: bool) -> None:
         """Logs in unless this process is. A PIN that differs from the accepted one is refused without a try."""
+        pin = clean_pin(pin)
         with self._lock:
             if self._accepted is not None and self.port.logged_in(self.serial):
                 if not hmac.compare_digest(self._accepted, _fingerprint(pin)):

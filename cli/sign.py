@@ -1,0 +1,166 @@
+"""`zhengyin sign`: one PDF, sealed with a seal of the home or signed with a key on a token."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from signing_service.errors import SigningServiceError, Text
+
+if TYPE_CHECKING:
+    from signing_service.pades.placing import AnyPlacing
+    from signing_service.pades.ports import RevocationSource, SigningKey, Timestamper
+    from signing_service.pades.request import SignatureRequest
+    from signing_service.settings import Settings
+
+DEFAULT_PLACE = "page=-1,right=20,bottom=20"
+
+
+class SignUsage(SigningServiceError):
+    """The options cannot be followed as given."""
+
+    code = "sign_usage"
+
+    def __init__(self, what: Text, advice: Text) -> None:
+        super().__init__(what, advice=advice)
+
+
+def sign(
+    ctx: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="IN.pdf", help="The PDF to sign; it is left as it is.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.pdf", help="Where the signed file goes.")],
+    seal: Annotated[str | None, typer.Option(help="A seal of this home, such as: default.")] = None,
+    key: Annotated[str | None, typer.Option(help="A key on a token, as an RFC 7512 URI (pkcs11:…).")] = None,
+    level: Annotated[str, typer.Option(help="B-B, B-T, B-LT or B-LTA.")] = "B-T",
+    place: Annotated[
+        str, typer.Option(help="page=-1,right=20,bottom=20 (mm), keyword=盖章处, or free.")
+    ] = DEFAULT_PLACE,
+    reason: Annotated[str, typer.Option(help="A reason to write into the signature.")] = "",
+) -> None:
+    """Sign or seal a PDF. The output begins with exactly the input's bytes and appears whole or not at all."""
+    from cli.opened_home import open_home
+    from signing_service.kernel.blobs import write_atomically
+    from signing_service.pades.sign import sign as pades_sign
+
+    if (seal is None) == (key is None):
+        raise SignUsage(
+            Text("请指明 --seal 或 --key 之一。", "Give either --seal or --key."),
+            Text("例如:--seal default。", "For example: --seal default."),
+        )
+    content = _read(source, output)
+    settings = open_home(ctx.obj.home)
+    request, signing_key = _request(settings, seal, key, level, place, reason)
+    timestamper, revocation = _services(settings, level)
+    signed = pades_sign(content, request, signing_key, timestamper=timestamper, revocation=revocation)
+    write_atomically(output, signed, mode=0o644)
+    typer.echo(str(output))
+
+
+def parse_place(text: str) -> AnyPlacing:
+    """`page=-1,right=20,bottom=20` (also left, top; mm), `keyword=TEXT`, or `free`. Raises SignUsage."""
+    from signing_service.pades.placing import AnchorPlacing, FreeSpotPlacing, Placing
+
+    if text == "free":
+        return FreeSpotPlacing()
+    if text.startswith("keyword="):
+        return AnchorPlacing(text.removeprefix("keyword="))
+    pairs = dict(part.partition("=")[::2] for part in text.split(","))
+    if set(pairs) - {"page", "left", "right", "top", "bottom"} or not all(map(_is_number, pairs.values())):
+        raise SignUsage(
+            Text(f"看不懂位置“{text}”。", f'The place "{text}" is not understood.'),
+            Text(f"例如:{DEFAULT_PLACE}、keyword=盖章处、free。", f"Use: {DEFAULT_PLACE}, keyword=盖章处, or free."),
+        )
+    across, up = ("left" if "left" in pairs else "right"), ("top" if "top" in pairs else "bottom")
+    corner = {
+        "leftbottom": "lower-left",
+        "rightbottom": "lower-right",
+        "lefttop": "upper-left",
+        "righttop": "upper-right",
+    }
+    return Placing(
+        page=int(float(pairs.get("page", "-1"))),
+        x_mm=float(pairs.get(across, "20")),
+        y_mm=float(pairs.get(up, "20")),
+        corner=corner[across + up],  # type: ignore[arg-type]
+    )
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
+
+
+def _read(source: Path, output: Path) -> bytes:
+    if output.resolve() == source.resolve():
+        raise SignUsage(
+            Text("输出不能覆盖输入文件。", "The output may not replace the input."),
+            Text("请用 -o 另指一个文件名。", "Name another file with -o."),
+        )
+    try:
+        return source.read_bytes()
+    except OSError as failure:
+        raise SignUsage(
+            Text(f"无法读取 {source}:{failure.strerror}。", f"{source} cannot be read: {failure.strerror}."),
+            Text("请检查文件名和权限。", "Check the name and your rights."),
+        ) from failure
+
+
+def _request(
+    settings: Settings, seal: str | None, key: str | None, level: str, place: str, reason: str
+) -> tuple[SignatureRequest, SigningKey]:
+    from cli.opened_home import load_picture, open_custody
+    from signing_service.custody.keys import SealKey
+    from signing_service.pades.appearance import SealAppearance
+    from signing_service.pades.request import Level, SignatureRequest
+
+    if level not in list(Level):
+        raise SignUsage(
+            Text(f"没有级别“{level}”。", f'There is no level "{level}".'),
+            Text("可用:B-B、B-T、B-LT、B-LTA。", "Use B-B, B-T, B-LT or B-LTA."),
+        )
+    now = datetime.now(UTC).astimezone()
+    if seal is not None:
+        appearance = SealAppearance(load_picture(settings, seal))
+        signing_key: SigningKey = SealKey.of(open_custody(settings), seal, b"")
+        field = f"Seal-{secrets.token_hex(4)}"
+        return SignatureRequest(
+            field=field,
+            signed_at=now,
+            appearance=appearance,
+            placing=parse_place(place),
+            reason=reason,
+            level=Level(level),
+        ), signing_key
+    field = f"Signature-{secrets.token_hex(4)}"
+    return SignatureRequest(field=field, signed_at=now, reason=reason, level=Level(level)), _token_key(
+        settings, key or ""
+    )
+
+
+def _token_key(settings: Settings, uri: str) -> SigningKey:
+    """The key that the URI names, its PIN from the URI's pin-source or asked for here."""
+    from hardware.driver import open_uri
+    from hardware.uri import TokenUri
+    from signing_service.pki.ports import CertifiedKey
+
+    parsed = TokenUri.parse(uri)
+    pin = None if parsed.pin_source else typer.prompt("PIN", hide_input=True, err=True)
+    token = open_uri(parsed, module=settings.token_module, pin=pin)
+    found = token.key(label=parsed.object or None, id=parsed.id or None)
+    certificate = token.certificate_for(found)
+    others = tuple(other for other in token.certificates() if other != certificate)
+    return CertifiedKey(found, certificate, others)
+
+
+def _services(settings: Settings, level: str) -> tuple[Timestamper | None, RevocationSource | None]:
+    """This home's own TSA and revocation register, through custody; nothing is opened for B-B."""
+    if level == "B-B":
+        return None, None
+    from cli.own_services import OwnRevocation, OwnTimestamper, own_pki
+
+    services = own_pki(settings)
+    return OwnTimestamper(services.tsa), OwnRevocation(services.evidence) if level in ("B-LT", "B-LTA") else None

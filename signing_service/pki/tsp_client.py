@@ -80,7 +80,7 @@ class HttpTimestamper:
     def timestamp(self, digest: bytes) -> bytes:
         """Raises TimestampUnreachable, TimestampHttpError, TimestampRefused, TimestampWrong."""
         nonce = secrets.randbits(63) | 1 << 62
-        reply = self._send(_request(digest, nonce, self._policy))
+        reply = self._send(timestamp_query(digest, nonce, self._policy))
         if reply.status != 200 or reply.content_type.split(";")[0].strip().lower() != REPLY:
             raise TimestampHttpError(self.url, reply.status, reply.content_type)
         return checked_token(reply.body, Asked(self.url, digest, nonce))
@@ -109,7 +109,8 @@ class FallbackTimestamper:
         raise NoTimestamp(failures)
 
 
-def _request(digest: bytes, nonce: int, policy_oid: str) -> bytes:
+def timestamp_query(digest: bytes, nonce: int, policy_oid: str = "") -> bytes:
+    """A DER TimeStampReq over a SHA-256 digest that asks for the authority's certificate (RFC 3161 2.4.1)."""
     imprint = der.sequence(der.sequence(der.oid(SHA256), der.tlv(der.NULL, b"")), der.octet_string(digest))
     policy = der.oid(policy_oid) if policy_oid else b""
     return der.sequence(der.integer(1), imprint, policy, der.integer(nonce), der.boolean(True))

@@ -90,6 +90,7 @@ def _active_rows(register: CertificateRegister) -> list[CertificateRow]:
     now = register.clock.now()
     with register.database.read() as session:
         rows = list(session.scalars(query.order_by(CertificateRow.id)))
+        session.expunge_all()
     return [row for row in rows if row.not_after is not None and now < row.not_after]
 
 

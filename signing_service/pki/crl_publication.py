@@ -114,7 +114,9 @@ class CrlPublisher:
         kind = CrlRow.base_number.is_not(None) if delta else CrlRow.base_number.is_(None)
         query = select(CrlRow).where(CrlRow.issuer == fingerprint(issuer.certificate), CrlRow.der != b"", kind)
         with self._database.read() as session:
-            return session.scalar(query.order_by(CrlRow.number.desc()).limit(1))
+            row = session.scalar(query.order_by(CrlRow.number.desc()).limit(1))
+            session.expunge_all()
+        return row
 
     def _issue(self, issuer: CrlIssuer, key: SigningKey, base: CrlRow | None) -> bytes:
         """The number is taken first, so that no transaction is open while the key signs."""

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from signing_service.errors import Text
-from signing_service.pki.errors import PkiError
+from signing_service.pki import der
+from signing_service.pki.errors import MalformedDer, PkiError
 
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 
@@ -67,19 +68,20 @@ def checked_token(body: bytes, asked: Asked) -> bytes:
     signature hold for the signer's certificate in the token.
     """
     try:
-        response = tsp.TimeStampResp.load(body, strict=True)
-        _check_status(response, asked)
-        signed: cms.SignedData = response["time_stamp_token"]["content"]
+        status, *rest = der.read(body, der.SEQUENCE).children()
+        _check_status(tsp.PKIStatusInfo.load(status.encoded, strict=True), asked)
+        token = rest[0].encoded
+        signed: cms.SignedData = cms.ContentInfo.load(token, strict=True)["content"]
         info: tsp.TSTInfo = signed["encap_content_info"]["content"].parsed
         _check_info(info, asked)
         _check_signature(signed, asked)
-        return bytes(response["time_stamp_token"].dump())
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as failure:
+        return token
+    except (MalformedDer, ValueError, TypeError, KeyError, AttributeError, IndexError) as failure:
         raise TimestampWrong(asked.url, "答复不是时间戳。", f"It is not a timestamp response ({failure}).") from failure
 
 
-def _check_status(response: tsp.TimeStampResp, asked: Asked) -> None:
-    status = response["status"]
+def _check_status(status: tsp.PKIStatusInfo, asked: Asked) -> None:
+    """Read apart from the token: asn1crypto's TimeStampResp takes a refusal, which has none, for damaged."""
     if status["status"].native in ("granted", "granted_with_mods"):
         return
     failure = status["fail_info"].native if status["fail_info"] else None

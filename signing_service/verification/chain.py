@@ -1,0 +1,149 @@
+"""Certificate paths (RFC 5280, 6): from a certificate to an anchor that is trusted for the purpose, at an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from signing_service.verification.certificates import Certificate, issued_by, load_all, signed_with_sm2
+from signing_service.verification.errors import UnsupportedAlgorithm
+from signing_service.verification.policy import Policy, Purpose
+
+LONGEST = 10
+_ATTEMPTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """`path` runs from the certificate up to and including the anchor."""
+
+    path: tuple[Certificate, ...]
+    purpose: Purpose
+
+    @property
+    def anchor(self) -> Certificate:
+        return self.path[-1]
+
+    def pairs(self) -> Iterator[tuple[Certificate, Certificate]]:
+        """(certificate, its issuer) for every certificate below the anchor."""
+        return zip(self.path, self.path[1:], strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoChain:
+    """Why no path was accepted. `kind`: no_issuer, unsupported (detail = algorithm), constraints."""
+
+    kind: str
+    detail: str
+
+
+class TrustStore:
+    """Anchors by purpose and every intermediate certificate known to this run."""
+
+    def __init__(self, policy: Policy, extra: Iterable[bytes] = ()) -> None:
+        self.anchors: Mapping[Purpose, list[Certificate]] = {
+            purpose: load_all(ders) for purpose, ders in policy.anchors.items()
+        }
+        self._by_subject: dict[tuple[tuple[str, str], ...], list[Certificate]] = {}
+        self.add(policy.certificates)
+        self.add(extra)
+
+    def add(self, ders: Iterable[bytes]) -> None:
+        for certificate in load_all(ders):
+            known = self._by_subject.setdefault(certificate.subject_key, [])
+            if certificate not in known and len(known) < 50:
+                known.append(certificate)
+
+    def named(self, subject: tuple[tuple[str, str], ...]) -> list[Certificate]:
+        return self._by_subject.get(subject, [])
+
+    def everything(self) -> list[Certificate]:
+        """All intermediates and other certificates at hand, without the anchors."""
+        return [certificate for group in self._by_subject.values() for certificate in group]
+
+    def find_chain(self, leaf: Certificate, purposes: Sequence[Purpose], at: datetime) -> Chain | NoChain:
+        """The first acceptable path, purposes in order; else why the best attempt failed. Validity periods are not judged here."""
+        failure = NoChain("no_issuer", "no path to a trust anchor")
+        for purpose in purposes:
+            anchors = self.anchors.get(purpose, [])
+            for path in self._paths(leaf, anchors):
+                problem = path_problem(path, at)
+                if problem is None:
+                    return Chain(path, purpose)
+                failure = problem
+        return failure if failure.kind != "no_issuer" else self._why_not(leaf)
+
+    def _why_not(self, leaf: Certificate) -> NoChain:
+        name = signed_with_sm2(leaf)
+        return (
+            NoChain("unsupported", name)
+            if name
+            else NoChain("no_issuer", f"no path to a trust anchor for {leaf.common_name()}")
+        )
+
+    def _paths(self, leaf: Certificate, anchors: Sequence[Certificate]) -> Iterator[tuple[Certificate, ...]]:
+        """Depth first, anchors before intermediates; bounded in length and number."""
+        attempts = 0
+        pending: list[tuple[Certificate, ...]] = [(leaf,)]
+        while pending and attempts < _ATTEMPTS:
+            path = pending.pop()
+            attempts += 1
+            last = path[-1]
+            if last in anchors:
+                yield path
+                continue
+            if len(path) >= LONGEST:
+                continue
+            for anchor in anchors:
+                if anchor.subject_key == last.issuer_key and _signed(last, anchor):
+                    yield (*path, anchor)
+            pending += [
+                (*path, issuer)
+                for issuer in self.named(last.issuer_key)
+                if issuer not in path and issuer not in anchors and _signed(last, issuer)
+            ]
+
+
+def _signed(child: Certificate, issuer: Certificate) -> bool:
+    try:
+        return issued_by(child, issuer)
+    except UnsupportedAlgorithm:
+        return False
+
+
+def path_problem(path: Sequence[Certificate], at: datetime) -> NoChain | None:
+    """Constraints along a path whose signatures hold (RFC 5280, 6.1.4), anchor's own constraints included."""
+    below = 0
+    for issuer in path[1:]:
+        if not issuer.is_ca:
+            return NoChain("constraints", f"{issuer.common_name()} is not a certification authority")
+        if issuer.key_usage is not None and not issuer.key_usage.key_cert_sign:
+            return NoChain("constraints", f"{issuer.common_name()} may not sign certificates")
+        if issuer.path_length is not None and below > issuer.path_length:
+            return NoChain("constraints", f"the path below {issuer.common_name()} is too long")
+        below += not issuer.self_issued
+    for certificate in path[:-1] if len(path) > 1 else path:
+        if certificate.unknown_critical:
+            return NoChain("constraints", f"critical extension {certificate.unknown_critical[0]} is not understood")
+    if len(path) > 1 and any(certificate.has_rare_constraints for certificate in path):
+        return _complete_check(path, at)
+    return None
+
+
+def _complete_check(path: Sequence[Certificate], at: datetime) -> NoChain | None:
+    """Name constraints and policy processing by the complete algorithm of pyhanko-certvalidator, without revocation."""
+    from signing_service.verification.rare_constraints import problem_of
+
+    detail = problem_of([certificate.der for certificate in path], at)
+    return None if detail is None else NoChain("constraints", detail)
+
+
+def outside_validity(chain: Chain, at: datetime) -> tuple[Certificate, str] | None:
+    """The first certificate below the anchor that is expired or not yet valid at `at`, and which."""
+    for certificate in chain.path[:-1] if len(chain.path) > 1 else chain.path:
+        if at > certificate.not_after:
+            return certificate, "expired"
+        if at < certificate.not_before:
+            return certificate, "not_yet_valid"
+    return None

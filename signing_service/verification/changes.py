@@ -1,0 +1,449 @@
+"""What a later revision changed, judged against a white list: whatever is not known to be harmless is not.
+
+`compare` lists the changes from one revision to the next; `rules` decides which of them a signature permits.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from signing_service.verification.document import Document
+from signing_service.verification.errors import DamagedPdf
+from signing_service.verification.fields import FormField, signature_dictionary
+from signing_service.verification.referrers import ReferenceIndex
+from signing_service.verification.roles import Part, Role, Roles, is_stream_of
+from signing_service.verification.syntax import Dictionary, Ref, Stream
+
+
+class Kind(IntEnum):
+    """What sort of change, in the order of how much it touches."""
+
+    LONG_TERM = 0
+    SIGNING = 1
+    FORM = 2
+    ANNOTATION = 3
+    OTHER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change; `field` is the full name of the form field concerned, `detail` English."""
+
+    kind: Kind
+    detail: str
+    field: str = ""
+
+
+def compare(old: Document, new: Document, index: ReferenceIndex) -> list[Change]:
+    """Every change from `old` to the later revision `new` of the same file."""
+    if old.end == new.end:
+        return []
+    broken = _broken_succession(old, new)
+    if broken:
+        return [Change(Kind.OTHER, broken)]
+    return _Comparison(old, new, index).changes()
+
+
+def _broken_succession(old: Document, new: Document) -> str | None:
+    """Does the later revision build on the earlier by its own cross-references (7.5.6)?"""
+    if new.rebuilt or old.rebuilt:
+        return "the bytes added later have no usable cross-references"
+    if old.sections[0].offset not in {section.offset for section in new.sections}:
+        return "the later revision does not build on the signed one"
+    if not new.ends_properly:
+        return "the later revision is not complete"
+    root, later = old.trailer.get("Root"), new.trailer.get("Root")
+    if root != later or old.trailer.get("Encrypt") != new.trailer.get("Encrypt"):
+        return "another document catalog or encryption was put in"
+    stray = _stray_object(old, new)
+    return None if stray is None else f"object {stray} was added beside the cross-references"
+
+
+def _stray_object(old: Document, new: Document) -> int | None:
+    """An object in the added bytes that no cross-reference section names at that place."""
+    added = [section for section in new.sections if section.offset >= old.end]
+    placed = {entry.offset for section in added for entry in section.entries.values() if entry.offset}
+    placed |= {section.offset for section in added}
+    placed |= {offset for section in added if type(offset := section.trailer.get("XRefStm")) is int}
+    headers = new.file.headers_from(old.end)
+    position = old.end
+    for offset, number, _ in headers[bisect_left(headers, (position, 0, 0)) :]:
+        if offset >= new.end:
+            break
+        if offset < position:
+            continue
+        if offset not in placed and offset - new.file.shift not in placed:
+            return number
+        try:
+            position = new.file.object_at(offset, new.end, new.resolve)[3]
+        except DamagedPdf:
+            return number
+    return None
+
+
+class _Comparison:
+    def __init__(self, old: Document, new: Document, index: ReferenceIndex) -> None:
+        self.old, self.new = old, new
+        self.before, self.after = Roles(old, index), Roles(new, index)
+        self.index = index
+        self.found: list[Change] = []
+
+    def changes(self) -> list[Change]:
+        touched = {
+            number
+            for section in self.new.sections
+            if section.offset >= self.old.end
+            for number in section.entries
+            if number and self.old.xref.get(number) != self.new.xref.get(number)
+        }
+        for number in sorted(touched):
+            was, now = self.old.get(number), self.new.get(number)
+            if not self._same(was, now):
+                self._judge(number, was, now)
+        return self.found
+
+    def _add(self, kind: Kind, detail: str, name: str = "") -> None:
+        self.found.append(Change(kind, detail, name))
+
+    def _same(self, was: Any, now: Any) -> bool:
+        if isinstance(was, Stream) and isinstance(now, Stream):
+            return was.dictionary == now.dictionary and self.old.file.raw(was) == self.old.file.raw(now)
+        return type(was) is type(now) and bool(was == now)
+
+    def _judge(self, number: int, was: Any, now: Any) -> None:
+        roles = self.before.of(number)
+        if is_stream_of(was, "ObjStm") or is_stream_of(was, "XRef"):
+            roles = frozenset()
+        if now is None and was is not None and not self._still_used(number):
+            return
+        for role in sorted(roles):
+            self._judge_part(role, number, was, now)
+
+    def _still_used(self, number: int) -> bool:
+        """Does anything in the new revision still refer to a freed object?"""
+        return bool(self.index.referrers(self.new, number))
+
+    def _judge_part(self, role: Role, number: int, was: Any, now: Any) -> None:
+        part = role.part
+        if part in (Part.INFO, Part.METADATA, Part.DSS):
+            self._add(Kind.LONG_TERM, f"{part} updated")
+        elif part is Part.EXTENSIONS:
+            self._only_additions(was, now, Kind.LONG_TERM, part)
+        elif part is Part.DEFAULT_RESOURCES:
+            self._only_additions(was, now, Kind.SIGNING, part)
+        elif part is Part.STRUCTURE:
+            self._structure(was, now)
+        elif part is Part.CATALOG:
+            self._catalog(was, now)
+        elif part is Part.ACROFORM:
+            self._form(_as_dictionary(was), _as_dictionary(now))
+        elif part is Part.FIELD_LIST:
+            self._field_list(was, now)
+        elif part is Part.FIELD:
+            self._field(number, role.name, was, now)
+        elif part in (Part.VALUE, Part.APPEARANCE):
+            self._field_part(role)
+        elif part is Part.PAGE:
+            self._page(was, now)
+        elif part is Part.ANNOTATIONS:
+            self._annotations(was, now)
+        elif part is Part.ANNOTATION:
+            self._annotation(now, "annotation changed")
+        elif part is Part.ANNOTATION_PART:
+            self._add(Kind.OTHER, "appearance of an annotation changed")
+        else:
+            self._add(Kind.OTHER, f"object {number} ({part}) changed")
+
+    def _only_additions(self, was: Any, now: Any, kind: Kind, part: Part) -> None:
+        kept = (
+            _contains(now, was)
+            if part is Part.DEFAULT_RESOURCES
+            else isinstance(now, Dictionary) and set(was or ()) <= set(now)
+        )
+        self._add(kind if kept else Kind.OTHER, f"{part} {'extended' if kept else 'changed'}")
+
+    def _structure(self, was: Any, now: Any) -> None:
+        kept = _grown(was, now)
+        self._add(Kind.SIGNING if kept else Kind.OTHER, f"structure {'extended' if kept else 'changed'}")
+
+    def _catalog(self, was: Any, now: Any) -> None:
+        if not isinstance(now, Dictionary) or not isinstance(was, Dictionary):
+            self._add(Kind.OTHER, "document catalog replaced")
+            return
+        for key in _changed_keys(was, now):
+            old, new = was.get(key), now.get(key)
+            if key == "AcroForm":
+                self._form(self.old.dictionary(old), self.new.dictionary(new))
+            elif key in ("DSS", "Metadata", "Version") and new is not None:
+                self._add(Kind.LONG_TERM, f"/{key} set")
+            elif key == "Extensions":
+                self._only_additions(self.old.resolve(old), self.new.resolve(new), Kind.LONG_TERM, Part.EXTENSIONS)
+            elif key == "Perms":
+                self._permissions(self.old.dictionary(old), self.new.dictionary(new))
+            else:
+                self._add(Kind.OTHER, f"catalog entry /{key} {'removed' if new is None else 'changed'}")
+
+    def _permissions(self, old: Dictionary, new: Dictionary) -> None:
+        signed_before = any(signature_dictionary(self.old, field) is not None for field in self.before.fields.values())
+        added = set(new) - set(old)
+        fine = _contains(new, old) and added <= {"DocMDP"} and not signed_before
+        self._add(Kind.SIGNING if fine else Kind.OTHER, "document permissions changed")
+
+    def _form(self, was: Dictionary, now: Dictionary) -> None:
+        for key in _changed_keys(was, now):
+            old, new = was.get(key), now.get(key)
+            if key == "Fields":
+                self._field_list(self.old.resolve(old), self.new.resolve(new))
+            elif key == "SigFlags" and new is not None:
+                self._add(Kind.LONG_TERM, "signature flags set")
+            elif key == "DR":
+                self._only_additions(self.old.resolve(old), self.new.resolve(new), Kind.SIGNING, Part.DEFAULT_RESOURCES)
+            elif key in ("DA", "NeedAppearances"):
+                self._add(Kind.FORM, f"form default /{key} changed")
+            else:
+                self._add(Kind.OTHER, f"form entry /{key} changed")
+
+    def _field_list(self, was: Any, now: Any) -> None:
+        old, new = was if isinstance(was, list) else [], now if isinstance(now, list) else []
+        if any(item not in new for item in old):
+            self._add(Kind.OTHER, "form field removed")
+        for item in new:
+            if item not in old:
+                self._new_field(item)
+
+    def _new_field(self, item: Any) -> None:
+        number = item.number if isinstance(item, Ref) else 0
+        if number in self.old.xref and not self.old.xref[number].free and self.old.get(number) is not None:
+            self._add(Kind.OTHER, "an existing object was made a form field")
+            return
+        field = self.after.fields.get(number)
+        if field is None or field.kind != "Sig":
+            self._add(Kind.OTHER, "form field added")
+            return
+        self._new_signature_field(field)
+
+    def _new_signature_field(self, field: FormField) -> None:
+        value = signature_dictionary(self.new, field)
+        if value is None:
+            shown = _visible(self.new, field.dictionary)
+            self._add(Kind.OTHER if shown else Kind.SIGNING, "unsigned signature field added", field.name)
+            return
+        self._new_signature(field, value)
+
+    def _new_signature(self, field: FormField, value: Dictionary) -> None:
+        number = field.value_number
+        if number is not None and number in self.old.xref and self.old.get(number) is not None:
+            self._add(Kind.OTHER, "an earlier signature was hung on another field", field.name)
+        elif value.get("SubFilter") == "ETSI.RFC3161" or value.get("Type") == "DocTimeStamp":
+            self._add(Kind.LONG_TERM, "document timestamp added", field.name)
+        elif certification_level(self.new, value) is not None and any(
+            signature_dictionary(self.old, other) for other in self.before.fields.values()
+        ):
+            self._add(Kind.OTHER, "certified after other signatures", field.name)
+        else:
+            self._add(Kind.SIGNING, "signature added", field.name)
+
+    def _field(self, number: int, name: str, was: Any, now: Any) -> None:
+        field = self.before.fields.get(number)
+        if not isinstance(now, Dictionary) or not isinstance(was, Dictionary) or field is None:
+            self._add(Kind.OTHER, "form field replaced", name)
+            return
+        keys = _changed_keys(was, now) - {"P", "StructParent"}
+        if field.kind == "Sig":
+            self._signature_field(field, keys, number, now)
+            return
+        gone = {key for key in keys if key not in now}
+        if gone and gone <= _WIDGET_KEYS and "Subtype" in gone:
+            self._add(Kind.ANNOTATION, "field no longer shown", name)
+            keys -= gone
+        if "Kids" in keys:
+            self._field_list(self.old.resolve(was.get("Kids")), self.new.resolve(now.get("Kids")))
+            keys -= {"Kids"}
+        if not keys:
+            return
+        fine = keys <= _FILLING_KEYS and ("Ff" not in keys or _locked_only(was.get("Ff"), now.get("Ff")))
+        self._add(Kind.FORM if fine else Kind.OTHER, f"field changed: {', '.join(sorted(keys))}", name)
+
+    def _signature_field(self, field: FormField, keys: set[str], number: int, now: Dictionary) -> None:
+        before = signature_dictionary(self.old, field)
+        later = self.after.fields.get(number)
+        value = signature_dictionary(self.new, later) if later is not None else None
+        if "Kids" in keys:
+            self._field_list(self.old.resolve(field.dictionary.get("Kids")), self.new.resolve(now.get("Kids")))
+            keys = keys - {"Kids"}
+        if not keys:
+            return
+        if before is None and value is not None and later is not None and keys <= _SIGNING_KEYS:
+            self._new_signature(later, value)
+        elif before is None and value is None and keys <= _FILLING_KEYS - {"V"} and not _visible(self.new, now):
+            self._add(Kind.FORM, "unsigned signature field changed", field.name)
+        else:
+            self._add(Kind.OTHER, f"signature field changed: {', '.join(sorted(keys))}", field.name)
+
+    def _field_part(self, role: Role) -> None:
+        fields = [field for field in self.before.fields.values() if field.name == role.name and field.kind == "Sig"]
+        later = [field for field in self.after.fields.values() if field.name == role.name and field.kind == "Sig"]
+        if any(signature_dictionary(self.old, field) is not None for field in fields):
+            self._add(Kind.OTHER, f"{role.part} of a signature changed", role.name)
+        elif any(signature_dictionary(self.new, field) is not None for field in later):
+            self._add(Kind.SIGNING, f"{role.part} of the new signature", role.name)
+        else:
+            self._add(Kind.FORM, f"{role.part} changed", role.name)
+
+    def _page(self, was: Any, now: Any) -> None:
+        if not isinstance(now, Dictionary) or not isinstance(was, Dictionary):
+            self._add(Kind.OTHER, "page removed or replaced")
+            return
+        for key in _changed_keys(was, now) - {"LastModified", "StructParents"}:
+            if key == "Annots":
+                self._annotations(self.old.resolve(was.get(key)), self.new.resolve(now.get(key)))
+            elif key == "Tabs":
+                self._add(Kind.ANNOTATION, "tab order changed")
+            else:
+                self._add(Kind.OTHER, f"page entry /{key} changed")
+
+    def _annotations(self, was: Any, now: Any) -> None:
+        old, new = was if isinstance(was, list) else [], now if isinstance(now, list) else []
+        for item in old:
+            if item not in new:
+                self._removed_annotation(item)
+        for item in new:
+            if item not in old:
+                self._added_annotation(item)
+
+    def _removed_annotation(self, item: Any) -> None:
+        field = self.before.fields.get(item.number) if isinstance(item, Ref) else None
+        signed = field is not None and signature_dictionary(self.old, field) is not None
+        self._add(Kind.OTHER if signed else Kind.ANNOTATION, "annotation removed", field.name if field else "")
+
+    def _added_annotation(self, item: Any) -> None:
+        field = self.after.fields.get(item.number) if isinstance(item, Ref) else None
+        if field is None:
+            self._annotation(self.new.resolve(item), "annotation added")
+        elif field.kind != "Sig" and item.number not in self.before.fields:
+            self._add(Kind.OTHER, "widget added", field.name)
+        elif (
+            field.kind == "Sig"
+            and signature_dictionary(self.new, field) is None
+            and _visible(self.new, field.dictionary)
+        ):
+            self._add(Kind.OTHER, "visible signature field without a signature added", field.name)
+        else:
+            self._add(
+                Kind.SIGNING if not _is_timestamp(self.new, field) else Kind.LONG_TERM,
+                "signature widget placed",
+                field.name,
+            )
+
+    def _annotation(self, now: Any, what: str) -> None:
+        fine = isinstance(now, Dictionary) and harmless_annotation(self.new, now)
+        self._add(Kind.ANNOTATION if fine else Kind.OTHER, what if fine else f"{what} that can hide or replace content")
+
+
+_WIDGET_KEYS = {
+    "Type",
+    "Subtype",
+    "Rect",
+    "P",
+    "AP",
+    "AS",
+    "F",
+    "MK",
+    "BS",
+    "H",
+    "A",
+    "AA",
+    "Border",
+    "StructParent",
+    "DA",
+    "Q",
+}
+_FILLING_KEYS = {"V", "AP", "AS", "I", "TI", "M", "RV", "Ff", "DA", "MK"}
+_SIGNING_KEYS = {"V", "AP", "AS", "M", "MK", "F", "DA", "DR", "Ff", "Type"}
+_NOTES = {"Text", "Highlight", "Underline", "Squiggly", "StrikeOut", "Caret", "Popup", "Link"}
+
+
+def harmless_annotation(document: Document, annotation: Dictionary) -> bool:
+    """A note or a marking that leaves the text beneath it readable; anything with a large drawing of its own is not."""
+    if annotation.get("Subtype") not in _NOTES:
+        return False
+    if document.dictionary(annotation.get("AP")):
+        return _area(document, annotation) <= 50 * 50
+    return ("A" not in annotation and "AA" not in annotation) or annotation.get("Subtype") == "Link"
+
+
+def _area(document: Document, annotation: Dictionary) -> float:
+    corners = [document.resolve(item) for item in document.array(annotation.get("Rect"))]
+    if len(corners) != 4 or not all(isinstance(number, int | float) for number in corners):
+        return float("inf")
+    return abs(corners[2] - corners[0]) * abs(corners[3] - corners[1])
+
+
+def _visible(document: Document, widget: Dictionary) -> bool:
+    """Would a viewer draw it? (A size, an appearance, not hidden.)"""
+    flags = document.resolve(widget.get("F"))
+    hidden = type(flags) is int and bool(flags & 0b10)
+    return "AP" in widget and _area(document, widget) > 0 and not hidden
+
+
+def _is_timestamp(document: Document, field: FormField) -> bool:
+    value = signature_dictionary(document, field) or {}
+    return value.get("SubFilter") == "ETSI.RFC3161"
+
+
+def certification_level(document: Document, signature: Dictionary) -> int | None:
+    """/P of a DocMDP transform on this signature (12.8.2.2); its default 2; None when it does not certify."""
+    for item in document.array(signature.get("Reference")):
+        reference = document.dictionary(item)
+        if reference.get("TransformMethod") == "DocMDP":
+            level = document.resolve(document.dictionary(reference.get("TransformParams")).get("P", 2))
+            return level if level in (1, 2, 3) else 1
+    return None
+
+
+def _changed_keys(was: Dictionary, now: Dictionary) -> set[str]:
+    return {key for key in set(was) | set(now) if was.get(key) != now.get(key)}
+
+
+def _locked_only(was: Any, now: Any) -> bool:
+    return type(now) is int and (was if type(was) is int else 0) | 1 == now
+
+
+def _as_dictionary(value: Any) -> Dictionary:
+    return value if isinstance(value, Dictionary) else Dictionary()
+
+
+def _contains(now: Any, was: Any) -> bool:
+    """Everything that was there is still there, unchanged."""
+    if isinstance(was, Dictionary):
+        return isinstance(now, Dictionary) and all(
+            key in now and _contains(now[key], item) for key, item in was.items()
+        )
+    return was is None or bool(now == was)
+
+
+def _grown(was: Any, now: Any) -> bool:
+    """A structure node whose kids and trees only gained entries."""
+    if isinstance(was, list):
+        return isinstance(now, list) and _subsequence(was, now)
+    if not isinstance(was, Dictionary) or not isinstance(now, Dictionary):
+        return False
+    for key in _changed_keys(was, now):
+        if key == "ParentTreeNextKey":
+            continue
+        old, new = was.get(key), now.get(key)
+        if key in ("K", "Nums", "Kids", "Limits") and old is not None:
+            old, new = old if isinstance(old, list) else [old], new if isinstance(new, list) else [new]
+            if key != "Limits" and not _subsequence(old, new):
+                return False
+        elif old is not None:
+            return False
+    return True
+
+
+def _subsequence(was: list[Any], now: list[Any]) -> bool:
+    rest = iter(now)
+    return all(any(item == other for other in rest) for item in was)

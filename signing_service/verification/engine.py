@@ -1,0 +1,214 @@
+"""`verify`: the numbered procedure of EN 319 102-1 over every signature of a file, and one judgement of the whole.
+
+For each signature: 1 format, 2 identification of the signing certificate, 3 certificate chain, 4 validity and
+revocation, 5 cryptography, 6 changes after signing, 7 timestamps, 8 level. Integrity (1, 2, 5) comes first for all,
+because a signature may only count on timestamps and later signatures that are themselves intact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from signing_service.verification.acceptance import accept_signer
+from signing_service.verification.chain import TrustStore
+from signing_service.verification.conclusion import headline, settle
+from signing_service.verification.context import Context, Judged
+from signing_service.verification.digests import Digests
+from signing_service.verification.discovery import Revisions, find_signatures
+from signing_service.verification.document import Document, PdfFile
+from signing_service.verification.dss import read_security_store
+from signing_service.verification.encryption import open_encrypted
+from signing_service.verification.errors import DamagedPdf, PasswordNeeded, ResourceLimit, VerificationError
+from signing_service.verification.facts_check import conclusions_from, hint_from
+from signing_service.verification.identifiers import identifiers_in
+from signing_service.verification.integrity import judge_integrity
+from signing_service.verification.later_changes import Step, is_junk, judge_changes, judge_later_levels, steps_between
+from signing_service.verification.levels import level_of
+from signing_service.verification.limits import Spending
+from signing_service.verification.policy import Policy
+from signing_service.verification.ports import StatusSource
+from signing_service.verification.reasons import REASONS, Usable
+from signing_service.verification.report import Check, Report
+from signing_service.verification.revocation import RevocationData
+
+
+def verify(pdf: bytes, policy: Policy, status: StatusSource | None = None, *, file_name: str = "") -> Report:
+    """Judge `pdf`. Any bytes give a report; nothing is raised for what a file contains, nothing fetched without a fetcher."""
+    digest = hashlib.sha256(pdf).digest()
+    try:
+        return _verify(pdf, digest, policy, status, file_name)
+    except (ResourceLimit, RecursionError, MemoryError) as error:
+        return _stopped(file_name, digest, policy, "resource_limit", str(error))
+    except PasswordNeeded as error:
+        return _stopped(file_name, digest, policy, "password_needed", error.explain("en"))
+    except VerificationError as error:
+        return _stopped(file_name, digest, policy, "unreadable", error.explain("en"))
+    except Exception as error:  # the last line of defence: a hostile file must never become a traceback
+        return _stopped(file_name, digest, policy, "unreadable", f"{type(error).__name__}: {error}")
+
+
+def _stopped(file_name: str, digest: bytes, policy: Policy, reason: str, detail: str) -> Report:
+    report = Report(file_name, digest, policy.at, reason, REASONS[reason].usable)
+    report.checks.append(Check("0 reading", "indeterminate", detail[:400]))
+    return report
+
+
+def _verify(pdf: bytes, digest: bytes, policy: Policy, status: StatusSource | None, file_name: str) -> Report:
+    document = _open(pdf, policy)
+    identifiers = tuple(dict.fromkeys([*policy.identifiers, *identifiers_in(document)]))
+    facts = status.facts(identifiers, digest, policy.at) if status is not None else None
+    revisions = Revisions(document.file, document)
+    found = find_signatures(document.file, revisions)
+    store = read_security_store(document)
+    trust = TrustStore(policy, store.certificates)
+    revocation = RevocationData([*policy.crls, *store.crls], [*policy.ocsp_responses, *store.ocsp_responses], trust)
+    context = Context(policy, revisions, trust, revocation, Digests(pdf, document.file.spending), facts)
+    signatures = [judge_integrity(item, context) for item in found]
+    steps = steps_between(signatures, revisions)
+    _judge_each(signatures, steps, context, _archived_time(pdf, context))
+    return _report(file_name, digest, signatures, steps, context, identifiers)
+
+
+def _open(pdf: bytes, policy: Policy) -> Document:
+    if pdf.find(b"%PDF-", 0, 1024) < 0 and b"%%EOF" not in pdf[-2048:]:
+        raise DamagedPdf("no PDF header")
+    file = PdfFile(pdf, Spending(policy.limits))
+    document = Document(file, len(pdf))
+    if "Encrypt" in document.trailer:
+        file.decrypt = open_encrypted(document)
+        document = Document(file, len(pdf))
+    return document
+
+
+def _judge_each(
+    signatures: Sequence[Judged], steps: Sequence[Step], context: Context, archived: Sequence[Judged]
+) -> None:
+    from signing_service.verification.timestamps import prove_times
+
+    prove_times([*signatures, *archived], context)
+    for judged in signatures:
+        judge_changes(judged, steps, context)
+        if judged.intact and not judged.is_timestamp:
+            accept_signer(judged, context)
+    judge_later_levels(signatures, context)
+    for judged in signatures:
+        if judged.intact:
+            stamps = [
+                other
+                for other in [*signatures, *archived]
+                if _believed_stamp(other) and other.found.end > judged.found.end
+            ]
+            judged.report.level = None if judged.is_timestamp else level_of(judged, stamps, context)
+            judged.note(8, "level", "information", judged.report.level or "document timestamp")
+        settle(judged)
+
+
+def _believed_stamp(judged: Judged) -> bool:
+    return judged.is_timestamp and judged.trusted_time is not None
+
+
+def _archived_time(pdf: bytes, context: Context) -> list[Judged]:
+    """Later document timestamps from the own archive's longer copy of this very file."""
+    archived = context.facts.archived if context.facts is not None else None
+    if archived is None or len(archived) <= len(pdf) or not archived.startswith(pdf):
+        return []
+    document = _open(archived, context.policy)
+    revisions = Revisions(document.file, document)
+    store = read_security_store(document)
+    context.store.add(store.certificates)
+    context.revocation.add(store.crls, store.ocsp_responses)
+    own = Context(
+        context.policy, revisions, context.store, context.revocation, Digests(archived, document.file.spending)
+    )
+    later = [item for item in find_signatures(document.file, revisions) if item.end > len(pdf)]
+    judged = [judge_integrity(item, own) for item in later]
+    return [item for item in judged if item.is_timestamp and item.intact]
+
+
+def _report(
+    file_name: str,
+    digest: bytes,
+    signatures: Sequence[Judged],
+    steps: Sequence[Step],
+    context: Context,
+    identifiers: tuple[str, ...],
+) -> Report:
+    policy, document = context.policy, context.revisions.current
+    organisation = next((j.report.organisation for j in signatures if j.report.kind == "seal"), "")
+    others = list(conclusions_from(context.facts, identifiers, organisation, policy.at))
+    checks, intact = _structure(signatures, steps, context)
+    others += [(check.name.split(" ", 1)[1], {}) for check in checks if check.name.split(" ", 1)[1] in REASONS]
+    reason, values, usable = headline(signatures, others)
+    report = Report(file_name, digest, policy.at, reason, usable, values, identifiers=identifiers)
+    report.signatures = [judged.report for judged in signatures]
+    report.checks, report.intact_revision = checks, intact
+    report.covers_whole_file = any(judged.intact and judged.found.end == document.end for judged in signatures)
+    report.modified_after_signing = (
+        any(j.report.modified_after for j in signatures) or reason == "unsigned_data_after_last_signature"
+    )
+    report.modified_after_signing = report.modified_after_signing or any(
+        _digest_differs(judged) for judged in signatures
+    )
+    report.hint = hint_from(context.facts)
+    if usable is Usable.YES and reason == "passed_timestamp":
+        report.usable_now = Usable.UNKNOWN
+    return report
+
+
+def _digest_differs(judged: Judged) -> bool:
+    return any(finding.code == "modified_after_sealing" for finding in judged.findings)
+
+
+def _structure(signatures: Sequence[Judged], steps: Sequence[Step], context: Context) -> tuple[list[Check], int | None]:
+    """Checks of the file as a whole; the newest revision that an intact signature still vouches for."""
+    document, checks = context.revisions.current, list[Check]()
+    checks += [Check("0 structure", "information", problem[:300]) for problem in document.problems[:5]]
+    intact = [judged.found.end for judged in signatures if judged.intact and not judged.is_timestamp]
+    if not intact:
+        return checks, None
+    if steps and is_junk(steps[-1], context.revisions):
+        checks.append(
+            Check("6 unsigned_data_after_last_signature", "failed", f"{steps[-1].end - steps[-1].start} bytes")
+        )
+    for end in {judged.found.end for judged in signatures if judged.intact}:
+        problem = ambiguity(context.revisions.at(end))
+        if problem:
+            checks.append(Check("1 ambiguous_structure", "indeterminate", problem))
+            break
+    return checks, max(intact)
+
+
+def ambiguity(document: Document) -> str | None:
+    """Why two careful readers could disagree about a signed revision: they must not."""
+    if any(section.conflicts for section in document.sections):
+        return "the two halves of hybrid cross-references disagree"
+    placed = {entry.offset for section in document.sections for entry in section.entries.values()}
+    shift = document.file.shift
+    bounds = sorted(section.offset for section in document.sections)
+    seen: dict[tuple[int, int], int] = {}
+    for offset, number, _ in document.file.headers:
+        if offset >= document.end:
+            break
+        revision = next((index for index, bound in enumerate(bounds) if offset < bound), len(bounds))
+        if (revision, number) in seen and _both_real(document, seen[revision, number], offset, placed, shift):
+            return f"object {number} occurs twice in one revision"
+        seen[revision, number] = offset
+    return None
+
+
+def _both_real(document: Document, first: int, second: int, placed: set[int], shift: int) -> bool:
+    """Neither lies inside another object's stream, and one of them is in use."""
+    if not {first, second, first - shift, second - shift} & placed:
+        return False
+    return all(not _inside_stream(document, offset, placed) for offset in (first, second) if offset not in placed)
+
+
+def _inside_stream(document: Document, offset: int, placed: set[int]) -> bool:
+    holders = [place for place in placed if 0 < place < offset]
+    if not holders:
+        return False
+    try:
+        return offset < document.file.object_at(max(holders), document.end, document.resolve)[3]
+    except DamagedPdf:
+        return False

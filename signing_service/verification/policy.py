@@ -1,0 +1,52 @@
+"""What the caller decides before judging: whom to trust for what, when, and how fresh revocation data must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from signing_service.verification.limits import Limits
+from signing_service.verification.ports import Fetcher
+
+
+class Purpose(StrEnum):
+    """What a trust anchor is trusted for. `simulated` anchors make a document recognisable, never passed."""
+
+    OFFICERS = "officers"
+    SEALS = "seals"
+    TIMESTAMPS = "timestamps"
+    OUTSIDE = "outside"
+    SIMULATED = "simulated"
+
+
+SIGNERS = (Purpose.SEALS, Purpose.OFFICERS, Purpose.OUTSIDE, Purpose.SIMULATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything a verdict depends on besides the file and the facts. Certificates, CRLs and OCSP responses are DER.
+
+    anchors: certificates by purpose (a CA's or a signer's own). at: the instant of judging, aware. fetcher: None means
+    offline, nothing is fetched. crls, ocsp_responses: revocation data known locally. certificates: intermediates known
+    locally. revocation_required: without revocation data a signature is `revocation_unknown`. freshness: how old
+    revocation data may be at the time that it is used for, beyond its own period. identifiers: licence identifiers
+    that the caller already knows.
+    """
+
+    anchors: Mapping[Purpose, Sequence[bytes]]
+    at: datetime
+    fetcher: Fetcher | None = None
+    crls: Sequence[bytes] = ()
+    ocsp_responses: Sequence[bytes] = ()
+    certificates: Sequence[bytes] = ()
+    revocation_required: bool = True
+    freshness: timedelta = timedelta(hours=1)
+    clock_skew: timedelta = timedelta(minutes=5)
+    identifiers: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise ValueError("the validation time must be aware")

@@ -1,0 +1,45 @@
+"""Paths with name constraints or policy rules: handed to pyhanko-certvalidator, which carries out all of RFC 5280, 6.1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from asn1crypto import x509 as asn1
+from pyhanko_certvalidator.authority import CertTrustAnchor
+from pyhanko_certvalidator.context import ValidationContext
+from pyhanko_certvalidator.errors import PathBuildingError, PathValidationError
+from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.policy_decl import AlgorithmUsagePolicy, DisallowWeakAlgorithmsPolicy
+from pyhanko_certvalidator.validate import validate_path
+
+
+def problem_of(path: Sequence[bytes], at: datetime) -> str | None:
+    """None when a path (certificate first, anchor last, DER) meets every constraint, else why not (English)."""
+    certificates = [asn1.Certificate.load(der) for der in path]
+    anchor = CertTrustAnchor(certificates[-1], derive_default_quals_from_cert=True)
+    checked = ValidationPath(anchor, certificates[-2:0:-1], certificates[0])
+    algorithms: AlgorithmUsagePolicy = DisallowWeakAlgorithmsPolicy(
+        weak_hash_algos=frozenset(), rsa_key_size_threshold=512
+    )
+    context = ValidationContext(
+        trust_roots=[certificates[-1]],
+        moment=_inside(certificates, at),
+        allow_fetching=False,
+        revocation_mode="soft-fail",
+        algorithm_usage_policy=algorithms,
+    )
+    try:
+        validate_path(context, checked)
+    except (PathValidationError, PathBuildingError) as error:
+        return str(error)[:300]
+    except (ValueError, TypeError, KeyError) as error:
+        return f"constraints cannot be read: {str(error)[:200]}"
+    return None
+
+
+def _inside(certificates: Sequence[asn1.Certificate], at: datetime) -> datetime:
+    """An instant when all are valid if there is one: periods are judged elsewhere, for several instants."""
+    latest_start = max(certificate.not_valid_before for certificate in certificates)
+    first_end = min(certificate.not_valid_after for certificate in certificates)
+    return min(max(at, latest_start), first_end) if latest_start <= first_end else at

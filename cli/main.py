@@ -65,7 +65,9 @@ class Invocation:
     language: Language
 
 
-app = typer.Typer(cls=LazyCommands, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+# Rich tracebacks print local variables, among them PINs: off everywhere.
+PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+app = typer.Typer(cls=LazyCommands, no_args_is_help=True, **PLAIN)
 
 
 @app.callback()
@@ -96,6 +98,6 @@ def main() -> None:
 
 
 def _alone(function: Any) -> typer.Typer:
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single = typer.Typer(**PLAIN)
     single.command()(function)
     return single

@@ -10,6 +10,7 @@ context.configure(
     target_metadata=Base.metadata,
     include_object=options.get("include_object"),
     render_as_batch=True,
+    user_module_prefix="database.",
     compare_type=True,
 )
 with context.begin_transaction():

@@ -1,0 +1,78 @@
+"""Founding a home, the records: departments, officers and their roles, a department's API client, the data key."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from cert_registry.licences.catalogue import Catalogue
+from cert_registry.licences.holder_vault import KEY_BYTES
+from cert_registry.licences.issuers import permit
+from cli import cast
+from cli.founding_keys import Founded
+from signing_service.kernel.audit_log import AuditLog
+from signing_service.kernel.blobs import write_atomically
+from signing_service.kernel.clock import Clock
+from signing_service.kernel.database import Database
+from signing_service.people.client_keys import public_jwks
+from signing_service.people.oauth import NewClient, add_client
+from signing_service.people.officers import AUTHENTICATION, SIGNING
+from signing_service.people.register import NewOfficer, PeopleRegister
+from signing_service.people.rules import Role
+from signing_service.settings import Settings
+
+CLIENT_ID = "housing-demo"
+LEGAL_BASIS = "示例市行政审批局职责规定(示例)"
+
+
+def found_people(database: Database, clock: Clock, founded: Founded) -> None:
+    """Departments, officers, their certificates, and the logged bootstrap of roles."""
+    register = PeopleRegister(database, clock, AuditLog())
+    with database.write() as session:
+        for department in cast.DEPARTMENTS:
+            register.add_department(session, department.id, department.name, department.code)
+        for officer in cast.OFFICERS:
+            register.add_officer(session, NewOfficer(officer.id, officer.name, officer.department))
+            held = founded.officers[officer.id]
+            register.bind_certificate(session, officer.id, held.signing, purpose=SIGNING)
+            register.bind_certificate(session, officer.id, held.authentication, purpose=AUTHENTICATION)
+        grants = [(officer.id, Role(role)) for officer in cast.OFFICERS for role in officer.roles]
+        register.bootstrap(session, grants)
+
+
+def found_issuing_rights(database: Database, clock: Clock) -> None:
+    """The approving department may issue every type of the catalogue."""
+    with database.write() as session:
+        for kind in Catalogue.load():
+            permit(session, kind, cast.APPROVING.code, since=clock.now(), basis=LEGAL_BASIS, actor="init")
+
+
+def found_client(settings: Settings, database: Database, clock: Clock) -> None:
+    """The verifying department's API client; its private key in an owner-only file of the demo home."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    client = NewClient(CLIENT_ID, cast.VERIFYING.id, "演示客户端", public_jwks(key.public_key()))
+    with database.write() as session:
+        add_client(session, client, clock, AuditLog())
+    path = client_key_file(settings)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_atomically(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def found_data_key(settings: Settings, wrapping_key: RSAPublicKey) -> None:
+    """A fresh key for holders' codes, kept only as wrapped by a token's key (RSA-OAEP, SHA-256)."""
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    wrapped = wrapping_key.encrypt(secrets.token_bytes(KEY_BYTES), oaep)
+    write_atomically(data_key_file(settings), wrapped)
+
+
+def client_key_file(settings: Settings) -> Path:
+    return settings.home / "clients" / f"{CLIENT_ID}.pem"
+
+
+def data_key_file(settings: Settings) -> Path:
+    return settings.home / "data-key.wrapped"

@@ -41,8 +41,9 @@ def init(
     if json_output:
         typer.echo(json.dumps({"home": str(settings.home), "pins": str(settings.pins), "base_url": settings.base_url}))
         return
-    zh = f"主目录:{settings.home}\nPIN 码只有本人可读,保存在:{settings.pins}\n下一步:zhengyin --home {settings.home} demo"
-    en = f"Home: {settings.home}\nPINs, for the owner's eyes only: {settings.pins}\nNext: zhengyin --home {settings.home} demo"
+    next_command = f"zhengyin --home {settings.home} demo"
+    zh = f"主目录:{settings.home}\nPIN 码只有本人可读,保存在:{settings.pins}\n下一步:{next_command}"
+    en = f"Home: {settings.home}\nPINs, for the owner's eyes only: {settings.pins}\nNext: {next_command}"
     typer.echo(Text(zh, en).in_(ctx.obj.language))
 
 

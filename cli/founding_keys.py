@@ -167,7 +167,9 @@ def _certify(
 
 def _certify_seal(authority: CertificateAuthority, token: Token) -> bytes:
     key = token.generate(SEAL_KEY_KIND, label="seal-default", id=b"seal-default")
-    subject = subject_name(cast.APPROVING.name, organization=cast.APPROVING.name, identifier=cast.APPROVING.code)
+    subject = subject_name(
+        f"{cast.APPROVING.name}电子印章", organization=cast.APPROVING.name, identifier=cast.APPROVING.code
+    )
     holder = Holder(f"seal:{cast.DEFAULT_SEAL}", cast.APPROVING.id, token.info.serial)
     made = authority.issue("seal", subject, key.public_key, holder, FOUNDER)  # type: ignore[arg-type]
     token.store_certificate(made, label="seal-default", id=key.id)

@@ -29,6 +29,7 @@ from signing_service.pki.rules import APPROVER, OPERATOR, SYSTEM, Actor
 OPERATOR_A = Actor("OF-1", frozenset({OPERATOR, SYSTEM}))
 APPROVER_B = Actor("OF-2", frozenset({APPROVER}))
 STATUS = ocsp.OCSPResponseStatus
+ANSWERED = ["-no_nonce", "-reqin", "q.der", "-respin", "a.der"]
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_openssl_accepts_good_and_revoked(
 
     def answer() -> str:
         (tmp_path / "a.der").write_bytes(services.ocsp.respond((tmp_path / "q.der").read_bytes()))
-        return openssl("ocsp", *asked, "-reqin", "q.der", "-respin", "a.der", "-CAfile", "trusted.pem")  # fmt: skip
+        return openssl("ocsp", *asked, *ANSWERED, "-CAfile", "trusted.pem")
 
     said = answer()
     assert "Response verify OK" in said
@@ -130,20 +131,22 @@ def test_unknown_serial_and_foreign_issuer(services: PkiServices, issuing: bytes
 def test_several_certificates_in_one_request(
     services: PkiServices, seal: bytes, ceremony: Any, openssl: Any, pem: Any, tmp_path: Path
 ) -> None:
+    """The answer for a certificate of another CA, which this responder cannot vouch for, is unknown."""
     for name in ("issuing", "root", "tsa", "simulation", "simulation-ocsp"):
         (tmp_path / f"{name}.pem").write_bytes(pem(ceremony.record.certificate(name)))
     (tmp_path / "seal.pem").write_bytes(pem(seal))
     (tmp_path / "trusted.pem").write_bytes(
         (tmp_path / "root.pem").read_bytes() + (tmp_path / "issuing.pem").read_bytes()
     )
-    asked = ["-issuer", "issuing.pem", "-cert", "seal.pem", "-cert", "tsa.pem",
-             "-issuer", "simulation.pem", "-cert", "simulation-ocsp.pem"]  # fmt: skip
-    openssl("ocsp", *asked, "-reqout", "q.der")
-    (tmp_path / "a.der").write_bytes(services.ocsp.respond((tmp_path / "q.der").read_bytes()))
-    said = openssl("ocsp", *asked, "-reqin", "q.der", "-respin", "a.der", "-CAfile", "trusted.pem")  # fmt: skip
-    assert "Response verify OK" in said
-    assert "seal.pem: good" in said
-    assert "tsa.pem: good" in said
+    own = ["-issuer", "issuing.pem", "-cert", "seal.pem", "-cert", "tsa.pem"]
+    foreign = ["-issuer", "simulation.pem", "-cert", "simulation-ocsp.pem"]
+    for asked, checked in ((own, ["-CAfile", "trusted.pem"]), (own + foreign, ["-noverify"])):
+        openssl("ocsp", *asked, "-reqout", "q.der")
+        (tmp_path / "a.der").write_bytes(services.ocsp.respond((tmp_path / "q.der").read_bytes()))
+        said = openssl("ocsp", *asked, *ANSWERED, *checked)
+        assert ("Response verify OK" in said) == ("-CAfile" in checked)
+        assert "seal.pem: good" in said
+        assert "tsa.pem: good" in said
     assert "simulation-ocsp.pem: unknown" in said
 
 

@@ -2,7 +2,7 @@
 VENV := .venv/bin
 HOME_FOLDER ?= zhengyin-home
 
-.PHONY: demo serve test lint types contracts check bench soak lock
+.PHONY: demo serve test lint types contracts check bench soak lock pictures
 
 demo:            ## The whole main job on SQLite + SoftHSM
 	@scripts/setup run
@@ -41,3 +41,6 @@ lock:            ## Resolve requirements/*.in anew, with hashes and without any 
 	  --strip-extras --allow-unsafe --no-header -o requirements/lock.txt requirements/dev.in
 	$(VENV)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --strip-extras --allow-unsafe --no-header -c requirements/lock.txt -o requirements/runtime.txt requirements/runtime.in
+
+pictures:        ## The pictures of the readme that are drawn from a source
+	$(VENV)/python -c "import typst; typst.compile('docs/pictures/house.typ', output='docs/pictures/house.png', format='png', ppi=120)"

@@ -23,13 +23,13 @@ from signing_service.pdf.page_tree import Page, read_pages
 
 @dataclass(slots=True)
 class OpenedPdf:
-    """A readable file. `data` begins with the exact input; it is longer only when a cross-reference was mended.
+    """A readable file. `given` is the exact input; `data` begins with it, longer when a cross-reference was mended.
 
     `may_add_fields` is False when encryption permits filling existing signature fields alone.
     """
 
+    given: bytes
     data: bytes
-    was_mended: bool
     reader: PdfFileReader
     pages: list[Page]
     may_add_fields: bool
@@ -59,24 +59,24 @@ def open_pdf(pdf: bytes) -> OpenedPdf:
     if not header_stands_first(pdf):
         raise PdfUnreadable("文件不以 %PDF 开头。", "It does not begin with %PDF.")
     try:
-        return _open(pdf, was_mended=False)
+        return _open(pdf, pdf)
     except PdfUnreadable as first:
         for candidate in mended(pdf):
             try:
-                return _open(candidate, was_mended=True)
+                return _open(pdf, candidate)
             except PdfUnreadable:
                 continue
         raise first
 
 
-def _open(data: bytes, *, was_mended: bool) -> OpenedPdf:
+def _open(given: bytes, data: bytes) -> OpenedPdf:
     with reading():
         reader = PdfFileReader(BytesIO(data), strict=False)
         _refuse_hybrid(reader)
         may_add_fields = unlock(reader)
         catalog = reader.root
         _refuse_dynamic_xfa(catalog)
-        return OpenedPdf(data, was_mended, reader, read_pages(reader), may_add_fields)
+        return OpenedPdf(given, data, reader, read_pages(reader), may_add_fields)
 
 
 def _refuse_hybrid(reader: PdfFileReader) -> None:

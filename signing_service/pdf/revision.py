@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from io import BytesIO
 from typing import Any
 
@@ -10,7 +9,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from signing_service.pdf.opening import OpenedPdf
-from signing_service.pdf.prepared import ByteRange
+from signing_service.pdf.update import Container, Update
 
 _KEYS_OF_ONE_SECTION = ("/XRefStm", "/Type", "/W", "/Index", "/Filter", "/DecodeParms", "/Length", "/DL", "/F")
 
@@ -26,7 +25,7 @@ class Revision(IncrementalPdfFileWriter):
 
     def __init__(self, opened: OpenedPdf) -> None:
         super().__init__(BytesIO(opened.data), prev=opened.reader)
-        self._data = opened.data
+        self._data, self._input = opened.data, opened.given
         self._lastobj_id = max(self._lastobj_id, _highest_number(opened))
 
     @classmethod
@@ -68,26 +67,25 @@ class Revision(IncrementalPdfFileWriter):
         self.mark_update(self.root_ref)
 
     def finished(self) -> bytes:
-        """The whole file with this revision at its end."""
+        """This revision's bytes, to be appended to the input."""
         output = BytesIO()
         self.write_to(output)
-        return output.getvalue()
+        return bytes(output.getbuffer()[len(self._input) :])
 
     def catalog_reference(self) -> Any:
         untyped: Any = generic.IndirectObject
         return untyped(self.root_ref.idnum, self.root_ref.generation, self)
 
-    def written_around(self, signature: Any) -> tuple[bytes, ByteRange, bytes]:
-        """The file with `signature`'s byte range filled in, that range, and the SHA-256 digest over it."""
+    def written_around(self, signature: Any) -> Update:
+        """This revision's bytes, with `signature` (a byte-range object of pyHanko) as its empty container."""
         output = BytesIO()
         self.write_to(output)
         end = output.tell()
         start, after = signature.contents.offsets
         signature.byte_range.fill_offsets(output, start, after, end)
-        document = output.getvalue()
-        digest = hashlib.sha256(memoryview(document)[:start])
-        digest.update(memoryview(document)[after:])
-        return document, (0, start, after, end - after), digest.digest()
+        base = len(self._input)
+        content = bytearray(output.getbuffer()[base:])
+        return Update(content, Container(start - base, after - base, (0, start, after, end - after)))
 
     def write_to(self, output: BytesIO) -> None:
         writer: Any = super()

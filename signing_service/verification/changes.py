@@ -68,6 +68,7 @@ def _stray_object(old: Document, new: Document) -> int | None:
     placed = {entry.offset for section in added for entry in section.entries.values() if entry.offset}
     placed |= {section.offset for section in added}
     placed |= {offset for section in added if type(offset := section.trailer.get("XRefStm")) is int}
+    placed = {new.file.behind_blanks(offset) for offset in placed}
     headers = new.file.headers_from(old.end)
     position = old.end
     for offset, number, _ in headers[bisect_left(headers, (position, 0, 0)) :]:
@@ -75,7 +76,7 @@ def _stray_object(old: Document, new: Document) -> int | None:
             break
         if offset < position:
             continue
-        if offset not in placed and offset - new.file.shift not in placed:
+        if offset not in placed:
             return number
         try:
             position = new.file.object_at(offset, new.end, new.resolve)[3]
@@ -133,7 +134,7 @@ class _Comparison:
         elif part is Part.EXTENSIONS:
             self._only_additions(was, now, Kind.LONG_TERM, part)
         elif part is Part.DEFAULT_RESOURCES:
-            self._only_additions(was, now, Kind.SIGNING, part)
+            self._resources(was, now)
         elif part is Part.STRUCTURE:
             self._structure(was, now)
         elif part is Part.CATALOG:
@@ -158,16 +159,52 @@ class _Comparison:
             self._add(Kind.OTHER, f"object {number} ({part}) changed")
 
     def _only_additions(self, was: Any, now: Any, kind: Kind, part: Part) -> None:
-        kept = (
-            _contains(now, was)
-            if part is Part.DEFAULT_RESOURCES
-            else isinstance(now, Dictionary) and set(was or ()) <= set(now)
-        )
+        kept = isinstance(now, Dictionary) and set(was or ()) <= set(now)
         self._add(kind if kept else Kind.OTHER, f"{part} {'extended' if kept else 'changed'}")
 
+    def _resources(self, was: Any, now: Any) -> None:
+        """Form resources may gain entries; forms kept there (/XObject) are drawn by nobody and may change."""
+        kept = isinstance(now, Dictionary)
+        for key, item in (was or {}).items():
+            if key != "XObject":
+                kept = kept and _contains(self.new.resolve(now.get(key)), self.old.resolve(item))
+        kind = Kind.LONG_TERM if not was else Kind.SIGNING
+        self._add(kind if kept else Kind.OTHER, f"form resources {'extended' if kept else 'changed'}")
+
     def _structure(self, was: Any, now: Any) -> None:
-        kept = _grown(was, now)
+        kept = self._grown(was, now)
         self._add(Kind.SIGNING if kept else Kind.OTHER, f"structure {'extended' if kept else 'changed'}")
+
+    def _grown(self, was: Any, now: Any, depth: int = 0) -> bool:
+        """A structure node whose kids and trees only gained entries."""
+        was, now = self.old.resolve(was), self.new.resolve(now)
+        if isinstance(was, list):
+            return isinstance(now, list) and self._subsequence(was, now, depth)
+        if not isinstance(was, Dictionary) or not isinstance(now, Dictionary) or depth > 20:
+            return type(was) is type(now) and bool(was == now)
+        for key in _changed_keys(was, now) - {"ParentTreeNextKey"}:
+            old, new = was.get(key), now.get(key)
+            if key in ("K", "Nums", "Kids", "Limits") and old is not None:
+                old, new = self._as_list(self.old, old), self._as_list(self.new, new)
+                if key != "Limits" and not self._subsequence(old, new, depth):
+                    return False
+            elif old is not None and not (key == "ParentTree" and self._grown(old, new, depth + 1)):
+                return False
+        return True
+
+    def _as_list(self, document: Document, value: Any) -> list[Any]:
+        found = document.resolve(value)
+        return found if isinstance(found, list) else [value]
+
+    def _subsequence(self, was: list[Any], now: list[Any], depth: int) -> bool:
+        """Every old item is still there, in order; a reference may have moved to an equal object."""
+        rest = iter(now)
+        return all(any(self._equal(item, other, depth) for other in rest) for item in was)
+
+    def _equal(self, item: Any, other: Any, depth: int) -> bool:
+        if item == other and type(item) is type(other):
+            return True
+        return isinstance(item, Ref) and isinstance(other, Ref) and depth < 20 and self._grown(item, other, depth + 1)
 
     def _catalog(self, was: Any, now: Any) -> None:
         if not isinstance(now, Dictionary) or not isinstance(was, Dictionary):
@@ -200,19 +237,38 @@ class _Comparison:
             elif key == "SigFlags" and new is not None:
                 self._add(Kind.LONG_TERM, "signature flags set")
             elif key == "DR":
-                self._only_additions(self.old.resolve(old), self.new.resolve(new), Kind.SIGNING, Part.DEFAULT_RESOURCES)
+                self._resources(self.old.resolve(old), self.new.resolve(new))
             elif key in ("DA", "NeedAppearances"):
-                self._add(Kind.FORM, f"form default /{key} changed")
+                self._add(Kind.LONG_TERM if old is None and key == "DA" else Kind.FORM, f"form default /{key} changed")
             else:
                 self._add(Kind.OTHER, f"form entry /{key} changed")
 
     def _field_list(self, was: Any, now: Any) -> None:
         old, new = was if isinstance(was, list) else [], now if isinstance(now, list) else []
-        if any(item not in new for item in old):
-            self._add(Kind.OTHER, "form field removed")
+        for item in old:
+            if item not in new:
+                self._removed_kid(item)
         for item in new:
             if item not in old:
                 self._new_field(item)
+
+    def _removed_kid(self, item: Any) -> None:
+        """A mere widget may go where annotations may; a field, or anything of a signature, may not."""
+        field = self.before.fields.get(item.number) if isinstance(item, Ref) else None
+        widget = (
+            field is not None and "T" not in field.dictionary and "Parent" in field.dictionary and field.kind != "Sig"
+        )
+        widget = widget and not self._still_shown(item.number)
+        self._add(
+            Kind.ANNOTATION if widget else Kind.OTHER, "field no longer shown" if widget else "form field removed"
+        )
+
+    def _still_shown(self, number: int) -> bool:
+        """Does a page of the new revision still list it among its annotations?"""
+        return any(
+            Role(Part.PAGE) in self.after.of(referrer) or Role(Part.ANNOTATIONS) in self.after.of(referrer)
+            for referrer in self.index.referrers(self.new, number)
+        )
 
     def _new_field(self, item: Any) -> None:
         number = item.number if isinstance(item, Ref) else 0
@@ -252,6 +308,13 @@ class _Comparison:
             self._add(Kind.OTHER, "form field replaced", name)
             return
         keys = _changed_keys(was, now) - {"P", "StructParent"}
+        appearance = was.get("AP")
+        if (
+            "AP" in keys
+            and isinstance(appearance, Ref)
+            and {role.part for role in self.before.of(appearance.number)} - {Part.APPEARANCE}
+        ):
+            self._add(Kind.OTHER, "an appearance that serves elsewhere too was replaced", name)
         if field.kind == "Sig":
             self._signature_field(field, keys, number, now)
             return
@@ -423,27 +486,3 @@ def _contains(now: Any, was: Any) -> bool:
             key in now and _contains(now[key], item) for key, item in was.items()
         )
     return was is None or bool(now == was)
-
-
-def _grown(was: Any, now: Any) -> bool:
-    """A structure node whose kids and trees only gained entries."""
-    if isinstance(was, list):
-        return isinstance(now, list) and _subsequence(was, now)
-    if not isinstance(was, Dictionary) or not isinstance(now, Dictionary):
-        return False
-    for key in _changed_keys(was, now):
-        if key == "ParentTreeNextKey":
-            continue
-        old, new = was.get(key), now.get(key)
-        if key in ("K", "Nums", "Kids", "Limits") and old is not None:
-            old, new = old if isinstance(old, list) else [old], new if isinstance(new, list) else [new]
-            if key != "Limits" and not _subsequence(old, new):
-                return False
-        elif old is not None:
-            return False
-    return True
-
-
-def _subsequence(was: list[Any], now: list[Any]) -> bool:
-    rest = iter(now)
-    return all(any(item == other for other in rest) for item in was)

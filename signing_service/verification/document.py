@@ -34,10 +34,11 @@ class PdfFile:
         self._objects: dict[int, tuple[int, int, Any, int]] = {}
         self._containers: dict[int, dict[int, Any]] = {}
 
-    @cached_property
-    def shift(self) -> int:
-        """How far junk before the header moves offsets (many writers count from %PDF)."""
-        return max(0, self.data.find(b"%PDF-", 0, 1024))
+    def behind_blanks(self, offset: int) -> int:
+        """The offset of the first byte from there that is no white space."""
+        while offset < len(self.data) and self.data[offset] in WHITE:
+            offset += 1
+        return offset
 
     @cached_property
     def headers(self) -> list[tuple[int, int, int]]:

@@ -183,23 +183,23 @@ def ambiguity(document: Document) -> str | None:
     """Why two careful readers could disagree about a signed revision: they must not."""
     if any(section.conflicts for section in document.sections):
         return "the two halves of hybrid cross-references disagree"
-    placed = {entry.offset for section in document.sections for entry in section.entries.values()}
-    shift = document.file.shift
+    offsets = {entry.offset for section in document.sections for entry in section.entries.values()}
+    placed = {document.file.behind_blanks(offset) for offset in offsets if offset > 0}
     bounds = sorted(section.offset for section in document.sections)
     seen: dict[tuple[int, int], int] = {}
     for offset, number, _ in document.file.headers:
         if offset >= document.end:
             break
         revision = next((index for index, bound in enumerate(bounds) if offset < bound), len(bounds))
-        if (revision, number) in seen and _both_real(document, seen[revision, number], offset, placed, shift):
+        if (revision, number) in seen and _both_real(document, seen[revision, number], offset, placed):
             return f"object {number} occurs twice in one revision"
         seen[revision, number] = offset
     return None
 
 
-def _both_real(document: Document, first: int, second: int, placed: set[int], shift: int) -> bool:
+def _both_real(document: Document, first: int, second: int, placed: set[int]) -> bool:
     """Neither lies inside another object's stream, and one of them is in use."""
-    if not {first, second, first - shift, second - shift} & placed:
+    if not {first, second} & placed:
         return False
     return all(not _inside_stream(document, offset, placed) for offset in (first, second) if offset not in placed)
 

@@ -49,6 +49,14 @@ def _format(judged: Judged, context: Context) -> bool:
         return False
     problem = coverage.problem or found.problem
     subfilter = found.dictionary.get("SubFilter")
+    if "Filter" not in found.dictionary and subfilter is None:
+        judged.note(1, "format", "indeterminate", "the dictionary does not say how it was signed")
+        judged.conclude("unverifiable_signature", INDETERMINATE, "FORMAT_FAILURE")
+        return False
+    if coverage.end > len(context.revisions.current.file.data) and context.revisions.current.rebuilt:
+        judged.note(1, "format", "indeterminate", "the file is cut short")
+        judged.conclude("unreadable", INDETERMINATE, "FORMAT_FAILURE")
+        return False
     if problem or subfilter not in (*_KNOWN, "adbe.x509.rsa_sha1"):
         judged.note(1, "format", "failed", problem or f"unknown signature format {subfilter}")
         judged.report.integrity = "broken"

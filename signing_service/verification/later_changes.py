@@ -9,7 +9,7 @@ from signing_service.verification.changes import Change, Kind, compare
 from signing_service.verification.context import Context, Judged
 from signing_service.verification.discovery import Revisions
 from signing_service.verification.document import Document
-from signing_service.verification.permissions import Permissions, permissions_of, raises_level
+from signing_service.verification.permissions import own_level, permissions_of
 from signing_service.verification.referrers import ReferenceIndex
 from signing_service.verification.syntax import WHITE
 
@@ -26,9 +26,11 @@ class Step:
 
 def steps_between(signatures: Sequence[Judged], revisions: Revisions) -> list[Step]:
     """The changes between consecutive signed revisions and up to the file as it is, oldest first."""
-    placed = [judged for judged in signatures if judged.found.revision is not None and judged.intact]
+    placed = [
+        judged for judged in signatures if judged.found.revision is not None and judged.report.integrity != "broken"
+    ]
     ends = sorted({judged.found.end for judged in placed})
-    signing = {judged.found.end for judged in placed if not judged.is_timestamp}
+    signing = {judged.found.end for judged in placed if judged.intact and not judged.is_timestamp}
     size = len(revisions.current.file.data)
     index = ReferenceIndex(revisions.current.file)
     steps = []
@@ -58,7 +60,7 @@ def is_junk(step: Step, revisions: Revisions) -> bool:
 def judge_changes(judged: Judged, steps: Sequence[Step], context: Context) -> None:
     """Conclude about the changes after one intact signature."""
     revision = judged.found.revision
-    if revision is None or not judged.intact:
+    if revision is None or judged.report.integrity == "broken":
         return
     allowed = permissions_of(revision, judged.found.field, judged.found.dictionary)
     if allowed.level is not None:
@@ -88,6 +90,13 @@ def _conclude(judged: Judged, forbidden: Sequence[Change], harmless: Sequence[Ch
     judged.note(6, "changes after signing", "passed", details[:600])
 
 
+def _raises(later: Judged, allowed: int | None) -> bool:
+    if allowed is None or later.found.revision is None:
+        return False
+    level = own_level(later.found.revision, later.found.field, later.found.dictionary)
+    return level is not None and level > allowed
+
+
 def judge_later_levels(signatures: Sequence[Judged], context: Context) -> None:
     """A later signature may not claim more freedom than an earlier one left, nor certify what was already signed."""
     signed = [
@@ -100,10 +109,7 @@ def judge_later_levels(signatures: Sequence[Judged], context: Context) -> None:
         if revision is None or later.found.revision is None:
             continue
         level = permissions_of(revision, earlier.found.field, earlier.found.dictionary).level
-        if raises_level(later.found.revision, later.found.dictionary, level):
+        if _raises(later, level):
             earlier.report.modified_after = True
             earlier.note(6, "permissions", "failed", "a later signature raises the permissions")
             earlier.conclude("modified_after_sealing", "TOTAL-FAILED", "FORMAT_FAILURE")
-
-
-__all__ = ["Permissions", "Step", "is_junk", "judge_changes", "judge_later_levels", "steps_between"]

@@ -51,19 +51,24 @@ class Permissions:
 
 def permissions_of(document: Document, field: FormField, signature: Dictionary) -> Permissions:
     """From the signature's own references, its field's lock, and a certification that was there before it."""
-    levels = [level for level in (_certified(document), certification_level(document, signature)) if level is not None]
+    levels = [level for level in (_certified(document), own_level(document, field, signature)) if level is not None]
     lock = document.dictionary(field.dictionary.get("Lock"))
-    own_level = document.resolve(lock.get("P"))
-    if own_level in (1, 2, 3):
-        levels.append(own_level)
     locks = [*_reference_locks(document, signature), *([_lock(document, lock)] if lock.get("Action") else [])]
     return Permissions(min(levels) if levels else None, tuple(locks))
 
 
-def raises_level(document: Document, signature: Dictionary, allowed: int | None) -> bool:
-    """Does a later signature claim more freedom than the earlier ones left?"""
-    level = certification_level(document, signature)
-    return allowed is not None and level is not None and level > allowed
+def own_level(document: Document, field: FormField, signature: Dictionary) -> int | None:
+    """The strictest /P that the signature itself states: DocMDP, FieldMDP parameters, or its field's lock (12.7.5.5)."""
+    stated = [
+        document.resolve(document.dictionary(field.dictionary.get("Lock")).get("P")),
+        certification_level(document, signature),
+    ]
+    for item in document.array(signature.get("Reference")):
+        reference = document.dictionary(item)
+        if reference.get("TransformMethod") == "FieldMDP":
+            stated.append(document.resolve(document.dictionary(reference.get("TransformParams")).get("P")))
+    levels = [level for level in stated if level in (1, 2, 3)]
+    return min(levels) if levels else None
 
 
 def _certified(document: Document) -> int | None:

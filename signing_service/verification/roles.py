@@ -109,7 +109,12 @@ class Roles:
         holder = self.document.trailer if referrer == TRAILER else self.document.get(referrer)
         paths = [path for path, ref in references_in(holder) if ref.number == number]
         if referrer == TRAILER:
-            return {Role(Part.INFO) if path == ("Info",) else Role(Part.OTHER) for path in paths if path != ("Prev",)}
+            dangling = self.document.get(number) is None
+            return {
+                Role(Part.INFO) if path == ("Info",) else Role(Part.OTHER)
+                for path in paths
+                if path == ("Info",) or not dangling
+            }
         own = self.of(referrer)
         return {role for path in paths for parent in own if (role := self._step(parent, path, holder)) is not None}
 

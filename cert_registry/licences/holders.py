@@ -10,6 +10,7 @@ from datetime import date
 
 from cert_registry.errors import Text
 from cert_registry.licences.errors import HolderCodeInvalid
+from signing_service.people.social_credit_code import check_character
 
 USCC, OTHER_ORGANISATION, RESIDENT = "001", "099", "111"
 KINDS = {
@@ -68,15 +69,12 @@ def checked(holder: Holder) -> Holder:
     return Holder(holder.name.strip(), code, holder.code_type)
 
 
-def uscc_check_character(body: str) -> str:
-    """GB 32100: C18 = 31 - sum(Ci * 3^(i-1)) mod 31, where 31 counts as 0. `body` is the first 17 characters."""
-    total = sum(_USCC_ALPHABET.index(sign) * pow(3, place, 31) for place, sign in enumerate(body))
-    return _USCC_ALPHABET[(31 - total % 31) % 31]
-
-
 def is_uscc(code: str) -> bool:
-    """18 characters of the alphabet without I O Z S V, whose last one is right."""
-    return len(code) == 18 and set(code) <= set(_USCC_ALPHABET) and uscc_check_character(code[:17]) == code[17]
+    """18 characters of the alphabet without I O Z S V, whose last one is right (31 counts as 0).
+
+    The check within the body code is left out: old bodies have codes that predate it.
+    """
+    return len(code) == 18 and set(code) <= set(_USCC_ALPHABET) and check_character(code[:17]) == code[17]
 
 
 def is_resident_number(code: str) -> bool:

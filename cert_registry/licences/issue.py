@@ -106,6 +106,10 @@ class Issuing:
             happened(session, row, row.operation, now, digest=digest)
         return Registered(draft.identifier, draft.number, digest)
 
+    def draft_of(self, licence: Licence) -> Draft:
+        """The licence as those see it who make its paper code."""
+        return _as_draft(licence, self.catalogue.get(licence.type_code))
+
     def find_by_approval(self, approval_id: str) -> Registered | None:
         """The licence that a case already has; None while there is none or only a draft."""
         with self.database.read() as session:

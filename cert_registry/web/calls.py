@@ -1,0 +1,92 @@
+"""One call of a department: identified, done in one transaction with its log entry, answered with signed evidence.
+
+An allowed call is logged in the act's own transaction; a refused one in a transaction of its own after the rollback.
+The evidence is signed after the commit, since the key lies on a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from cert_registry.errors import ExplainedError
+from cert_registry.web.evidence import EvidenceUnavailable
+from cert_registry.web.parts import Caller, RegistryParts
+from cert_registry.web.purposes import Purpose
+from signing_service.kernel.audit_log import Act, AuditLog
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Trace:
+    """What a call turned out to be about; filled by the work, read for the log, also when it fails half-way."""
+
+    subject: str = "licence:?"
+    digest: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged(Generic[T]):
+    """A call's value with the log entry that covers it."""
+
+    value: T
+    entry: int
+    leaf: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    parts: RegistryParts
+
+    def run(
+        self, kind: str, caller: Caller, purpose: Purpose, work: Callable[[Session, datetime, Trace], T]
+    ) -> Logged[T]:
+        """Do the work in a write transaction and log it. A refusal is logged and raised on."""
+        now, trace = self.parts.clock.now(), Trace()
+        try:
+            with self.parts.database.write() as session:
+                value = work(session, now, trace)
+                entry = AuditLog().record(session, self._act(kind, caller, purpose, trace), now)
+                return Logged(value, entry.id, entry.leaf, now)
+        except ExplainedError as refusal:
+            self.refuse(kind, caller, purpose, trace, refusal)
+            raise
+
+    def refuse(self, kind: str, caller: Caller, purpose: Purpose, trace: Trace, refusal: ExplainedError) -> None:
+        """Log a refusal in its own transaction."""
+        act = self._act(kind, caller, purpose, trace)
+        AuditLog().refuse(self.parts.database, act, self.parts.clock.now(), refusal.code)
+
+    def evidence(self, caller: Caller, purpose: Purpose, logged: Logged[Any], answer: Mapping[str, Any]) -> str:
+        """A JWS over the answer: who asked what for which purpose, what was answered, under which log entry."""
+        claims = {
+            "iss": self.parts.settings.base_url,
+            "iat": int(logged.at.timestamp()),
+            "client": caller.client_id,
+            "department": caller.department_id,
+            "purpose": purpose.purpose,
+            "matter": purpose.matter,
+            "answer": dict(answer),
+            "log": {"entry": logged.entry, "leaf": logged.leaf},
+        }
+        try:
+            return self.parts.evidence(claims)
+        except (ExplainedError, OSError) as failure:
+            raise EvidenceUnavailable from failure
+
+    def _act(self, kind: str, caller: Caller, purpose: Purpose, trace: Trace) -> Act:
+        details = {
+            "purpose": purpose.purpose,
+            "matter": purpose.matter,
+            "department_name": caller.department_name,
+            **trace.details,
+        }
+        actor = f"client:{caller.client_id}"
+        return Act(kind, actor, trace.subject, caller.department_id, digest=trace.digest, details=details)

@@ -1,0 +1,75 @@
+"""Everything that the registry's web side is given; composed by the command line, opened nowhere here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from fastapi import APIRouter, Request
+
+from cert_registry.licences.catalogue import Catalogue
+from cert_registry.licences.drafts import PaperCode, Seal
+from cert_registry.licences.holder_vault import HolderVault
+from cert_registry.licences.issue import Issuing
+from cert_registry.settings import RegistrySettings
+from cert_registry.sharing.copies import SealCopy
+from cert_registry.verification.lookup import CodeReader, EngineVerify, OtherRegistry
+from signing_service.kernel.blobs import BlobStore
+from signing_service.kernel.clock import Clock
+from signing_service.kernel.database import Database
+
+
+class Caller(Protocol):
+    """A department's authenticated client."""
+
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def department_id(self) -> str: ...
+    @property
+    def department_name(self) -> str: ...
+
+
+Authenticate = Callable[[Request], Caller]
+"""The caller of a request. Raises an ExplainedError whose code is listed in `statuses` as 401 or 403."""
+Evidence = Callable[[Mapping[str, Any]], str]
+"""Claims to a signed compact JWS. Called with no transaction open; may go to a token."""
+DepartmentCodes = Callable[[str], frozenset[str]]
+"""A department's id to the issuer codes for which it is competent today: its own and those of bodies it succeeded."""
+CompetentBody = Callable[[str], str]
+"""An issuer code to the name of the body competent today; empty when it is the issuer itself."""
+
+
+def itself(department_id: str) -> frozenset[str]:
+    """For deployments where a department's id is its code and no body was ever succeeded."""
+    return frozenset({department_id})
+
+
+def unchanged(_issuer_code: str) -> str:
+    """No body was ever succeeded."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryParts:
+    """`routers`: those of the signing service, mounted in the same application."""
+
+    database: Database
+    blobs: BlobStore
+    clock: Clock
+    catalogue: Catalogue
+    vault: HolderVault
+    issuing: Issuing
+    settings: RegistrySettings
+    authenticate: Authenticate
+    evidence: Evidence
+    verify_file: EngineVerify
+    read_code: CodeReader
+    paper_code: PaperCode
+    seal: Seal
+    seal_copy: SealCopy
+    department_codes: DepartmentCodes = itself
+    competent_body: CompetentBody = unchanged
+    other_registries: Mapping[str, OtherRegistry] = field(default_factory=dict)
+    routers: Sequence[APIRouter] = ()

@@ -1,0 +1,242 @@
+"""The ledger of uses: custody's own SQLite file, append-only; why a count holds under parallel use and crashes.
+
+A use is written and synced before the key signs, its outcome after. A use without outcome (a crash, a token pulled) is
+taken up again by the same request and by no other. Every use carries a hash over itself and the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from signing_service.custody.errors import LedgerAltered, SealingFrozen, UseNotFound
+from signing_service.seals.authorisation import Uses
+from signing_service.seals.authorisation_errors import AuthorisationUsed
+
+FILE_NAME = "ledger.sqlite3"
+BUSY_SECONDS = 60
+ALL = "all"
+DIRECT = "direct"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS use (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, authorisation TEXT NOT NULL, seal TEXT NOT NULL, bureau TEXT NOT NULL,
+  digest TEXT NOT NULL, attributes TEXT NOT NULL, document_type TEXT NOT NULL, signers TEXT NOT NULL,
+  chain TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS use_by_authorisation ON use (authorisation, digest);
+CREATE TABLE IF NOT EXISTS outcome (
+  use INTEGER PRIMARY KEY REFERENCES use (id), at TEXT NOT NULL, signature BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS withdrawal (authorisation TEXT PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS freeze (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, scope TEXT NOT NULL, frozen INTEGER NOT NULL, actor TEXT NOT NULL,
+  reason TEXT NOT NULL);
+"""
+_APPEND_ONLY = """
+CREATE TRIGGER IF NOT EXISTS {table}_keeps BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS {table}_stays BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a seal. `digest` and `attributes` are hex SHA-256 of the document and of the signed attributes;
+    `signers` the fingerprints of the certificates that authorised it."""
+
+    authorisation: str
+    seal: str
+    bureau: str
+    digest: str
+    attributes: str
+    document_type: str
+    signers: str
+
+    @property
+    def scopes(self) -> tuple[str, str, str]:
+        return ALL, f"bureau:{self.bureau}", f"seal:{self.seal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A stop that stands: `scope` is all, bureau:ID or seal:ID."""
+
+    scope: str
+    since: datetime
+    actor: str
+    reason: str
+
+
+class Ledger:
+    """Thread-safe, and safe between processes; one connection a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        with self._writing() as connection:
+            for statement in _TABLES.split(";\n"):
+                connection.execute(statement)
+            for table in ("use", "outcome", "withdrawal", "freeze"):
+                for statement in _APPEND_ONLY.format(table=table).strip().split("\n"):
+                    connection.execute(statement)
+
+    def reserve(self, use: Use, now: datetime, judge: Callable[[Uses], None]) -> int:
+        """Write the use before the key signs; returns its number. Raises SealingFrozen and whatever `judge` raises.
+
+        `judge` is given the uses so far, within the same transaction. The same request whose outcome is missing gets
+        its old number again, its own use not counted against it.
+        """
+        with self._writing() as connection:
+            _check_not_frozen(connection, use)
+            pending = _pending(connection, use)
+            judge(_uses(connection, use, without=pending))
+            return pending or _append(connection, use, now)
+
+    def complete(self, number: int, use: Use, signature: bytes, now: datetime) -> None:
+        """Write the outcome before the signature is handed out. Raises SealingFrozen if a stop came in between,
+        AuthorisationUsed if the same request was completed meanwhile."""
+        with self._writing() as connection:
+            _check_not_frozen(connection, use)
+            try:
+                connection.execute("INSERT INTO outcome VALUES (?, ?, ?)", (number, _text(now), signature))
+            except sqlite3.IntegrityError as failure:
+                raise AuthorisationUsed(1, 1) from failure
+
+    def signature(self, use: Use) -> bytes:
+        """The signature of a completed use. Raises SealingFrozen, UseNotFound."""
+        query = (
+            "SELECT signature FROM use JOIN outcome ON outcome.use = use.id"
+            " WHERE authorisation = ? AND seal = ? AND attributes = ? ORDER BY use.id DESC"
+        )
+        connection = self._connection()
+        _check_not_frozen(connection, use)
+        row = connection.execute(query, (use.authorisation, use.seal, use.attributes)).fetchone()
+        if row is None:
+            raise UseNotFound
+        return bytes(row[0])
+
+    def uses(self, authorisation: str) -> int:
+        """How often an authorisation has been used, uses without outcome included."""
+        query = "SELECT count(*) FROM use WHERE authorisation = ?"
+        return int(self._connection().execute(query, (authorisation,)).fetchone()[0])
+
+    def withdraw(self, authorisation: str, reason: str, now: datetime) -> None:
+        """From now on the authorisation lets nothing be sealed. A second withdrawal changes nothing."""
+        with self._writing() as connection:
+            row = (authorisation, _text(now), reason)
+            connection.execute("INSERT INTO withdrawal VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row)
+
+    def switch(self, scope: str, *, frozen: bool, actor: str, reason: str, now: datetime) -> None:
+        """Put a stop on a scope, or lift it."""
+        with self._writing() as connection:
+            row = (_text(now), scope, frozen, actor, reason)
+            connection.execute("INSERT INTO freeze (at, scope, frozen, actor, reason) VALUES (?, ?, ?, ?, ?)", row)
+
+    def frozen(self) -> list[Freeze]:
+        """The stops that stand."""
+        return _frozen(self._connection())
+
+    def check(self) -> int:
+        """Walk the chain of hashes; returns the number of uses. Raises LedgerAltered."""
+        count, previous = 0, ""
+        columns = "id, chain, at, authorisation, seal, bureau, digest, attributes, document_type, signers"
+        for number, chain, at, *texts in self._connection().execute(f"SELECT {columns} FROM use ORDER BY id"):  # noqa: S608
+            count += 1
+            previous = _link(previous, at, Use(*texts))
+            if number != count or chain != previous:
+                raise LedgerAltered(count)
+        return count
+
+    def close(self) -> None:
+        """Close every thread's connection; nobody may be using the ledger any more."""
+        with self._guard:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+            self._local = threading.local()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            self._local.connection = connection
+            with self._guard:
+                self._opened.append(connection)
+        return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+def _check_not_frozen(connection: sqlite3.Connection, use: Use) -> None:
+    for stop in _frozen(connection):
+        if stop.scope in use.scopes:
+            raise SealingFrozen(stop.scope, stop.since, stop.reason)
+
+
+def _frozen(connection: sqlite3.Connection) -> list[Freeze]:
+    query = (
+        "SELECT scope, at, frozen, actor, reason FROM freeze WHERE id IN (SELECT max(id) FROM freeze GROUP BY scope)"
+    )
+    rows = connection.execute(query)
+    return [Freeze(scope, datetime.fromisoformat(at), actor, why) for scope, at, on, actor, why in rows if on]
+
+
+def _pending(connection: sqlite3.Connection, use: Use) -> int | None:
+    if use.authorisation == DIRECT:
+        return None
+    query = (
+        "SELECT id FROM use WHERE authorisation = ? AND seal = ? AND attributes = ?"
+        " AND id NOT IN (SELECT use FROM outcome)"
+    )
+    row = connection.execute(query, (use.authorisation, use.seal, use.attributes)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _uses(connection: sqlite3.Connection, use: Use, *, without: int | None) -> Uses:
+    count = "SELECT count(*) FROM use WHERE authorisation = ? AND id IS NOT ?"
+    total = connection.execute(count, (use.authorisation, without)).fetchone()[0]
+    of_digest = connection.execute(count + " AND digest = ?", (use.authorisation, without, use.digest)).fetchone()[0]
+    row = connection.execute("SELECT at FROM withdrawal WHERE authorisation = ?", (use.authorisation,)).fetchone()
+    return Uses(total, of_digest, None if row is None else datetime.fromisoformat(row[0]))
+
+
+def _append(connection: sqlite3.Connection, use: Use, now: datetime) -> int:
+    last = connection.execute("SELECT chain FROM use ORDER BY id DESC LIMIT 1").fetchone()
+    at = _text(now)
+    chain = _link("" if last is None else last[0], at, use)
+    columns = "at, authorisation, seal, bureau, digest, attributes, document_type, signers, chain"
+    cursor = connection.execute(
+        f"INSERT INTO use ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed column names
+        (at, *astuple(use), chain),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _link(previous: str, at: str, use: Use) -> str:
+    return hashlib.sha256(json.dumps([previous, at, *astuple(use)]).encode()).hexdigest()
+
+
+def _text(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,57 @@
+"""What custody does for others; the in-process `Custody` and the `CustodyClient` are the same to a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hardware.ports import Mechanism
+from signing_service.custody.ledger import Freeze
+
+
+class CustodyPort(Protocol):
+    """All bytes are raw (DER, encoded authorisation). Raises CustodyError, AuthorisationRefused, TokenError."""
+
+    def seal(
+        self,
+        seal_id: str,
+        signed_attributes: bytes,
+        authorisation: bytes,
+        mechanism: Mechanism,
+        *,
+        document_type: str = "",
+    ) -> bytes:
+        """The seal key's signature over the DER SET OF signed attributes, if the authorisation covers them."""
+        ...
+
+    def signature_of(self, seal_id: str, signed_attributes: bytes, authorisation: bytes) -> bytes:
+        """The signature of a use that was completed but whose answer was lost; never a new one."""
+        ...
+
+    def sign_service(self, kind: str, content: bytes, mechanism: Mechanism | None = None) -> bytes:
+        """A service key's signature over a structure of its own kind; ECDSA as DER."""
+        ...
+
+    def unwrap_data_key(self, wrapped: bytes) -> bytes:
+        """RSA-OAEP (SHA-256) decryption of a wrapped data key."""
+        ...
+
+    def seal_certificates(self, seal_id: str) -> Sequence[bytes]:
+        """The seal's certificate and its chain, DER."""
+        ...
+
+    def service_certificates(self, kind: str) -> Sequence[bytes]:
+        """The service's certificate and chain, DER; nothing for a key without one."""
+        ...
+
+    def service_public_key(self, kind: str) -> bytes:
+        """DER SubjectPublicKeyInfo."""
+        ...
+
+    def withdraw(self, authorisation_id: str, reason: str) -> None: ...
+
+    def freeze(self, scope: str, *, actor: str, reason: str) -> None:
+        """Stop sealing at once: `all`, `bureau:ID` or `seal:ID`. Lifting it is not offered here."""
+        ...
+
+    def frozen(self) -> Sequence[Freeze]: ...

@@ -11,10 +11,10 @@ from .cryptoki.binding import CryptokiError
 from .cryptoki.codes import Rv, rv_name
 from .errors import (
     Busy,
-    ForkedProcess,
     InitialisedElsewhere,
     KeyNotAllowed,
     MechanismUnsupported,
+    ModuleFault,
     NamedTokenError,
     OperationUnsupported,
     PinExpired,
@@ -126,9 +126,6 @@ def named(
         kind = TokenRemoved
     elif doing is Doing.USING_KEY and error.rv in MECHANISM_REFUSED:
         kind = MechanismUnsupported
+    if not token and (kind or TokenFault) in (TokenFault, TokenRemoved):
+        kind = ModuleFault  # the whole module was asked, not one of its tokens
     return (kind or TokenFault)(detail=detail, token=token, module=module, mechanism=mechanism, key=key)
-
-
-def forked(module: str) -> ForkedProcess:
-    """The error for use of a module in a child that was forked after it was loaded."""
-    return ForkedProcess(module=module)

@@ -10,452 +10,105 @@ turn one into a status code or an exit code.
     ├── AmbiguousToken, TokenNotInitialised, TokenFault, TokenFull, TokenWriteProtected, OperationUnsupported, Busy
     ├── KeyProblem: KeyNotFound, AmbiguousKey, CertificateMissing, KeyTypeUnsupported, KeyNotAllowed, KeyExists
     ├── MechanismUnsupported
-    ├── ModuleProblem: ModuleMissing, ModuleUnusable, ModuleCrashed, ModuleTimeout, GarbledAnswer,
-    │                  InitialisedElsewhere, ForkedProcess, SoftHsmMissing
+    ├── ModuleProblem: ModuleMissing, ModuleUnusable, ModuleFault, ModuleCrashed, ModuleTimeout,
+    │                  GarbledAnswer, InitialisedElsewhere, ForkedProcess, SoftHsmMissing
     └── UriInvalid
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-Language = Literal["zh", "en"]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One sentence in both languages."""
-
-    zh: str
-    en: str
-
-    def in_(self, language: Language) -> str:
-        return self.zh if language == "zh" else self.en
-
-
-class ExplainedError(Exception):
-    """What happened, why and what to do next; `code` is stable and machine-readable (snake_case)."""
-
-    code = "error"
-
-    def __init__(self, what: Text, *, why: Text | None = None, advice: Text | None = None) -> None:
-        self.what, self.why, self.advice = what, why, advice
-        super().__init__(self.explain("en"))
-
-    def explain(self, language: Language) -> str:
-        """The whole message, sentences in order: what, why, what to do next."""
-        parts = [text.in_(language) for text in (self.what, self.why, self.advice) if text is not None]
-        return ("" if language == "zh" else " ").join(parts)
-
-
-class TokenError(ExplainedError):
-    """Root of everything that can go wrong with a token."""
-
-    code = "token_error"
-
-
-class NamedTokenError(TokenError):
-    """A token error whose sentences are part of its class; `facts` fill their blanks.
-
-    `detail` is the technical cause (name of the call and return value), shown as the "why".
-    """
-
-    WHAT: ClassVar[Text] = Text("密码设备出错。", "The token failed.")
-    ADVICE: ClassVar[Text | None] = None
-    BLANKS: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, *, detail: str = "", **facts: str) -> None:
-        blanks = {name: facts.get(name) or "?" for name in self.BLANKS}
-        super().__init__(
-            _fill(self.WHAT, blanks),
-            why=Text(f"（{detail}）", f"({detail})") if detail else None,
-            advice=_fill(self.ADVICE, blanks) if self.ADVICE else None,
-        )
-
-
-def _fill(text: Text, blanks: dict[str, str]) -> Text:
-    return Text(text.zh.format(**blanks), text.en.format(**blanks))
-
-
-def rebuild(code: str, what: Text, why: Text | None, advice: Text | None) -> TokenError:
-    """The error that another process described: same class, same sentences."""
-    kind = next((each for each in _all_kinds(TokenError) if each.code == code), TokenError)
-    error = kind.__new__(kind)
-    ExplainedError.__init__(error, what, why=why, advice=advice)
-    return error
-
-
-def _all_kinds(root: type[TokenError]) -> list[type[TokenError]]:
-    return [root, *(kind for child in root.__subclasses__() for kind in _all_kinds(child))]
-
-
-# --- PINs ------------------------------------------------------------------------------------------------------
-
-
-class PinError(NamedTokenError):
-    """The token did not accept, or was not given, a PIN."""
-
-    code = "pin_error"
-
-
-class PinIncorrect(PinError):
-    code = "pin_incorrect"
-    WHAT = Text(
-        "密码设备 {token} 的 PIN 不正确，已停止本批全部操作。",
-        "Token {token} refused the PIN; the whole batch has stopped.",
-    )
-    ADVICE = Text(
-        "请核对 PIN 后只再试一次；连续输错会锁定设备（用 zhengyin keys list 查看状态）。",
-        "Check the PIN before one more try: repeated errors lock the token (see `zhengyin keys list`).",
-    )
-    BLANKS = ("token",)
-
-
-class PinRefusedBefore(PinIncorrect):
-    """The very PIN that the token refused before; it was not sent again, so no try was used up."""
-
-    code = "pin_refused_before"
-    WHAT = Text(
-        "此 PIN 已被密码设备 {token} 拒绝过，未再次发送。",
-        "Token {token} refused this very PIN before; it was not sent again.",
-    )
-    ADVICE = Text(
-        "请换用正确的 PIN；如 PIN 已在别处改成此值，请运行 zhengyin keys pin --forget-refusals。",
-        "Use the right PIN; if the PIN has since been changed to this one elsewhere, run "
-        "`zhengyin keys pin --forget-refusals`.",
-    )
-
-
-class PinLocked(PinError):
-    code = "pin_locked"
-    WHAT = Text("密码设备 {token} 的 PIN 已锁定。", "The PIN of token {token} is locked.")
-    ADVICE = Text(
-        "再试无用。请由管理员用 SO PIN（PUK）解锁：zhengyin keys unblock；SO PIN 也锁定时请联系发证机构。",
-        "Trying again cannot help. Unblock it with the SO PIN (PUK): `zhengyin keys unblock`; if that one is locked "
-        "too, go to the issuer of the key.",
-    )
-    BLANKS = ("token",)
-
-
-class PinFinalTry(PinError):
-    code = "pin_final_try"
-    WHAT = Text(
-        "密码设备 {token} 只剩最后一次输入 PIN 的机会，未发送 PIN。",
-        "Token {token} has one PIN try left; no PIN was sent.",
-    )
-    ADVICE = Text(
-        "确知 PIN 时，请明确同意后再试（--final-try）；否则先用 SO PIN 解锁。",
-        "If you are sure of the PIN, consent explicitly (`--final-try`); otherwise unblock with the SO PIN first.",
-    )
-    BLANKS = ("token",)
-
-
-class PinRequired(PinError):
-    code = "pin_required"
-    WHAT = Text("密码设备 {token} 尚未登录，需要 PIN。", "Token {token} is not logged in: the PIN is needed.")
-    ADVICE = Text("请输入 PIN 后重试。", "Give the PIN and try again.")
-    BLANKS = ("token",)
-
-
-class PinInvalid(PinError):
-    code = "pin_invalid"
-    WHAT = Text(
-        "PIN 的长度或字符不符合密码设备要求，未被接受。",
-        "The PIN has a length or characters that the token does not take.",
-    )
-    ADVICE = Text(
-        "PIN 不可为空、不可含换行；请按设备要求的长度（常见 4 至 8 位）设置。",
-        "A PIN is never empty and has no line break; use the length that the device asks for (often 4 to 8).",
-    )
-
-
-class PinNotSet(PinError):
-    code = "pin_not_set"
-    WHAT = Text("密码设备 {token} 还没有设置用户 PIN。", "Token {token} has no user PIN yet.")
-    ADVICE = Text(
-        "请先用 SO PIN 设置：zhengyin keys unblock。", "Set one with the SO PIN first: `zhengyin keys unblock`."
-    )
-    BLANKS = ("token",)
-
-
-class PinExpired(PinError):
-    code = "pin_expired"
-    WHAT = Text("密码设备 {token} 要求先修改 PIN。", "Token {token} wants its PIN changed first.")
-    ADVICE = Text("请运行 zhengyin keys pin 修改后再用。", "Change it with `zhengyin keys pin`, then go on.")
-    BLANKS = ("token",)
-
-
-class PinFileUnsafe(PinError):
-    code = "pin_file_unsafe"
-    WHAT = Text("PIN 文件 {path} 可被他人读取，未使用。", "PIN file {path} can be read by others; it was not used.")
-    ADVICE = Text(
-        "请改为仅属主可读写：chmod 600，且属主为运行本服务的账户。",
-        "Make it owner-only (chmod 600), owned by this account.",
-    )
-    BLANKS = ("path",)
-
-
-class PinFileMissing(PinError):
-    code = "pin_file_missing"
-    WHAT = Text("读不到 PIN 文件 {path}。", "PIN file {path} cannot be read.")
-    ADVICE = Text("请检查路径和权限。", "Check the path and its permissions.")
-    BLANKS = ("path",)
-
-
-# --- tokens ----------------------------------------------------------------------------------------------------
-
-
-class TokenGone(NamedTokenError):
-    """The token is not there."""
-
-    code = "token_gone"
-
-
-class TokenRemoved(TokenGone):
-    code = "token_removed"
-    WHAT = Text(
-        "密码设备 {token} 已被拔出或断开，没有产生任何输出。",
-        "Token {token} was removed or disconnected; nothing was output.",
-    )
-    ADVICE = Text("请插回设备后重试。", "Plug it back in and try again.")
-    BLANKS = ("token",)
-
-
-class TokenNotFound(TokenGone):
-    code = "token_not_found"
-    WHAT = Text("找不到密码设备 {token}。", "Token {token} was not found.")
-    ADVICE = Text(
-        "请插入设备；zhengyin keys list 列出现有设备和缺少的驱动。",
-        "Plug it in; `zhengyin keys list` shows what is there and which driver is missing.",
-    )
-    BLANKS = ("token",)
-
-
-class AmbiguousToken(NamedTokenError):
-    code = "ambiguous_token"
-    WHAT = Text("有多个密码设备符合条件，序列号：{serials}。", "Several tokens match, with serials {serials}.")
-    ADVICE = Text("请用序列号指定其中一个。", "Name one of them by its serial.")
-    BLANKS = ("serials",)
-
-
-class TokenNotInitialised(NamedTokenError):
-    code = "token_not_initialised"
-    WHAT = Text("密码设备 {token} 尚未初始化。", "Token {token} is not initialised.")
-    ADVICE = Text("请运行 zhengyin keys init。", "Run `zhengyin keys init`.")
-    BLANKS = ("token",)
-
-
-class TokenFault(NamedTokenError):
-    code = "token_fault"
-    WHAT = Text("密码设备 {token} 报告故障。", "Token {token} reported a fault.")
-    ADVICE = Text("请运行 zhengyin keys doctor 检查。", "Run `zhengyin keys doctor`.")
-    BLANKS = ("token",)
-
-
-class TokenFull(NamedTokenError):
-    code = "token_full"
-    WHAT = Text("密码设备 {token} 的存储空间已满。", "Token {token} has no room left.")
-    ADVICE = Text(
-        "请删除不用的密钥或证书（zhengyin keys delete）。",
-        "Delete keys or certificates that are not used (`zhengyin keys delete`).",
-    )
-    BLANKS = ("token",)
-
-
-class TokenWriteProtected(NamedTokenError):
-    code = "token_write_protected"
-    WHAT = Text("密码设备 {token} 只读，不能写入。", "Token {token} is read-only here.")
-    ADVICE = Text(
-        "请以可写方式打开（write=True），或换用可写设备。", "Open it for writing, or use a token that can be written."
-    )
-    BLANKS = ("token",)
-
-
-class OperationUnsupported(NamedTokenError):
-    code = "operation_unsupported"
-    WHAT = Text("该密码设备的驱动不支持此操作。", "This token's driver does not support the operation.")
-    ADVICE = Text("请使用厂商自带的管理工具完成。", "Use the vendor's own tool for it.")
-
-
-class Busy(NamedTokenError):
-    code = "busy"
-    WHAT = Text("密码设备 {token} 正忙，未能取得会话。", "Token {token} is busy: no session could be had.")
-    ADVICE = Text(
-        "请稍候再试；如长期如此，请检查是否有其他程序占用。",
-        "Try again shortly; if it stays so, see which other program holds it.",
-    )
-    BLANKS = ("token",)
-
-
-# --- keys and certificates -------------------------------------------------------------------------------------
-
-
-class KeyProblem(NamedTokenError):
-    """The token is fine; the key or certificate asked for is not as wanted."""
-
-    code = "key_problem"
-
-
-class KeyNotFound(KeyProblem):
-    code = "key_not_found"
-    WHAT = Text("密码设备 {token} 上没有密钥 {key}。", "Token {token} has no key {key}.")
-    ADVICE = Text("zhengyin keys show 列出其上的密钥。", "`zhengyin keys show` lists the keys that it has.")
-    BLANKS = ("token", "key")
-
-
-class AmbiguousKey(KeyProblem):
-    code = "ambiguous_key"
-    WHAT = Text("密码设备 {token} 上有多个密钥符合：{keys}。", "Several keys on token {token} match: {keys}.")
-    ADVICE = Text("请用标识（id）或证书指定其中一个。", "Name one by id, or by its certificate.")
-    BLANKS = ("token", "keys")
-
-
-class CertificateMissing(KeyProblem):
-    code = "certificate_missing"
-    WHAT = Text(
-        "密码设备 {token} 上没有与密钥 {key} 配对的证书。",
-        "Token {token} has no certificate that belongs to key {key}.",
-    )
-    ADVICE = Text(
-        "证书按公钥配对，不按标签。请导入该密钥的证书：zhengyin keys import。",
-        "Certificates are paired by public key, not by label. Import the right one: `zhengyin keys import`.",
-    )
-    BLANKS = ("token", "key")
-
-
-class KeyTypeUnsupported(KeyProblem):
-    code = "key_type_unsupported"
-    WHAT = Text("暂不支持密钥类型 {kind}。", "Keys of type {kind} are not supported yet.")
-    ADVICE = Text("请使用 RSA、P-256、P-384 或 Ed25519 密钥。", "Use an RSA, P-256, P-384 or Ed25519 key.")
-    BLANKS = ("kind",)
-
-
-class KeyNotAllowed(KeyProblem):
-    code = "key_not_allowed"
-    WHAT = Text("密钥 {key} 不允许此用途。", "Key {key} may not be used for this.")
-    ADVICE = Text(
-        "双证书设备请选签名密钥，勿用加密密钥。",
-        "On a dual-certificate key choose the signing key, not the encryption key.",
-    )
-    BLANKS = ("key",)
-
-
-class KeyExists(KeyProblem):
-    code = "key_exists"
-    WHAT = Text(
-        "密码设备 {token} 上已有标识为 {key} 的密钥，未覆盖。",
-        "Token {token} already has a key with id {key}; it was not overwritten.",
-    )
-    ADVICE = Text("请换一个标识。", "Choose another id.")
-    BLANKS = ("token", "key")
-
-
-class MechanismUnsupported(NamedTokenError):
-    code = "mechanism_unsupported"
-    WHAT = Text("密码设备 {token} 不支持签名算法 {mechanism}。", "Token {token} does not support {mechanism}.")
-    ADVICE = Text(
-        "请换用设备支持的算法，或更换密钥类型。", "Choose an algorithm that the token has, or another type of key."
-    )
-    BLANKS = ("token", "mechanism")
-
-
-# --- modules ---------------------------------------------------------------------------------------------------
-
-
-class ModuleProblem(NamedTokenError):
-    """The vendor's driver (PKCS#11 module) is at fault, not the token."""
-
-    code = "module_problem"
-
-
-class ModuleMissing(ModuleProblem):
-    code = "module_missing"
-    WHAT = Text("找不到驱动文件 {module}。", "The driver file {module} does not exist.")
-    ADVICE = Text(
-        "请安装该设备的驱动；zhengyin keys list 指出需要哪个软件包。",
-        "Install the driver; `zhengyin keys list` names the package.",
-    )
-    BLANKS = ("module",)
-
-
-class ModuleUnusable(ModuleProblem):
-    code = "module_unusable"
-    WHAT = Text("驱动 {module} 无法加载。", "The driver {module} cannot be loaded.")
-    ADVICE = Text(
-        "请确认它是 PKCS#11 驱动，位数（32/64）与本程序一致，且依赖库齐全。",
-        "See that it is a PKCS#11 module, for the same word size (32/64 bit), with its libraries installed.",
-    )
-    BLANKS = ("module",)
-
-
-class ModuleCrashed(ModuleProblem):
-    code = "module_crashed"
-    WHAT = Text(
-        "驱动 {module} 崩溃，本次操作未完成；下次调用时自动重启。",
-        "The driver {module} crashed; this call failed, the next one restarts it.",
-    )
-    ADVICE = Text("请重试一次；反复崩溃请升级驱动。", "Try once more; if it keeps crashing, update the driver.")
-    BLANKS = ("module",)
-
-
-class ModuleTimeout(ModuleProblem):
-    code = "module_timeout"
-    WHAT = Text("驱动 {module} 没有按时应答，已被终止。", "The driver {module} did not answer in time and was stopped.")
-    ADVICE = Text("请检查设备连接后重试。", "Check how the device is connected, then try again.")
-    BLANKS = ("module",)
-
-
-class GarbledAnswer(ModuleProblem):
-    code = "garbled_answer"
-    WHAT = Text(
-        "驱动 {module} 返回的签名格式不对，已丢弃。",
-        "The driver {module} returned a malformed signature; it was discarded.",
-    )
-    ADVICE = Text(
-        "请升级驱动；zhengyin keys doctor 可检查。", "Update the driver; `zhengyin keys doctor` can check it."
-    )
-    BLANKS = ("module",)
-
-
-class InitialisedElsewhere(ModuleProblem):
-    code = "initialised_elsewhere"
-    WHAT = Text(
-        "驱动 {module} 已被本进程中的其他代码初始化。",
-        "Other code in this process has initialised the driver {module} already.",
-    )
-    ADVICE = Text(
-        "无法确认其线程锁，故不使用；请在独立进程中打开。",
-        "Its locking is unknown, so it is not used; open it in a process of its own.",
-    )
-    BLANKS = ("module",)
-
-
-class ForkedProcess(ModuleProblem):
-    code = "forked_process"
-    WHAT = Text(
-        "驱动加载后进程被 fork，不可继续使用。",
-        "This process was forked after the driver {module} was loaded; it cannot be used here.",
-    )
-    ADVICE = Text(
-        "请用 spawn 方式启动子进程，勿预加载后 fork。", "Start child processes by spawn; never preload and fork."
-    )
-    BLANKS = ("module",)
-
-
-class SoftHsmMissing(ModuleProblem):
-    code = "softhsm_missing"
-    WHAT = Text("本机没有安装 SoftHSM。", "SoftHSM is not installed on this machine.")
-    ADVICE = Text(
-        "请安装软件包 softhsm2：sudo apt-get install softhsm2。",
-        "Install the package softhsm2: sudo apt-get install softhsm2.",
-    )
-
-
-class UriInvalid(NamedTokenError):
-    code = "uri_invalid"
-    WHAT = Text("密码设备地址 {uri} 不合 RFC 7512。", "Token address {uri} is not a valid RFC 7512 URI.")
-    ADVICE = Text(
-        "例：pkcs11:serial=0123456789abcdef;object=seal。", "Example: pkcs11:serial=0123456789abcdef;object=seal."
-    )
-    BLANKS = ("uri",)
+from .explained import ExplainedError, Language, NamedTokenError, Text, TokenError, all_kinds, rebuild
+from .pin_errors import (
+    PinError,
+    PinExpired,
+    PinFileMissing,
+    PinFileUnsafe,
+    PinFinalTry,
+    PinIncorrect,
+    PinInvalid,
+    PinLocked,
+    PinNotSet,
+    PinRefusedBefore,
+    PinRequired,
+)
+from .token_errors import (
+    AmbiguousKey,
+    AmbiguousToken,
+    Busy,
+    CertificateMissing,
+    ForkedProcess,
+    GarbledAnswer,
+    InitialisedElsewhere,
+    KeyExists,
+    KeyNotAllowed,
+    KeyNotFound,
+    KeyProblem,
+    KeyTypeUnsupported,
+    MechanismUnsupported,
+    ModuleCrashed,
+    ModuleFault,
+    ModuleMissing,
+    ModuleProblem,
+    ModuleTimeout,
+    ModuleUnusable,
+    OperationUnsupported,
+    SoftHsmMissing,
+    TokenFault,
+    TokenFull,
+    TokenGone,
+    TokenNotFound,
+    TokenNotInitialised,
+    TokenRemoved,
+    TokenWriteProtected,
+    UriInvalid,
+)
+
+__all__ = [
+    "AmbiguousKey",
+    "AmbiguousToken",
+    "Busy",
+    "CertificateMissing",
+    "ExplainedError",
+    "ForkedProcess",
+    "GarbledAnswer",
+    "InitialisedElsewhere",
+    "KeyExists",
+    "KeyNotAllowed",
+    "KeyNotFound",
+    "KeyProblem",
+    "KeyTypeUnsupported",
+    "Language",
+    "MechanismUnsupported",
+    "ModuleCrashed",
+    "ModuleFault",
+    "ModuleMissing",
+    "ModuleProblem",
+    "ModuleTimeout",
+    "ModuleUnusable",
+    "NamedTokenError",
+    "OperationUnsupported",
+    "PinError",
+    "PinExpired",
+    "PinFileMissing",
+    "PinFileUnsafe",
+    "PinFinalTry",
+    "PinIncorrect",
+    "PinInvalid",
+    "PinLocked",
+    "PinNotSet",
+    "PinRefusedBefore",
+    "PinRequired",
+    "SoftHsmMissing",
+    "Text",
+    "TokenError",
+    "TokenFault",
+    "TokenFull",
+    "TokenGone",
+    "TokenNotFound",
+    "TokenNotInitialised",
+    "TokenRemoved",
+    "TokenWriteProtected",
+    "UriInvalid",
+    "all_kinds",
+    "rebuild",
+]

@@ -29,11 +29,13 @@ from .errors import (
 from .gate import Gate
 from .key_templates import certificate, key_pair
 from .key_use import KeyUse
-from .object_reading import key_record, read_certificates, read_keys, read_public_keys
+from .mechanism_trial import claimed_mechanisms, working_mechanisms
+from .object_reading import key_record, read_certificates, read_keys, read_pair, read_public_keys
 from .ports import Mechanism, TokenInfo, VendorMechanism
 from .public_keys import public_key_info
 from .records import CertificateRecord, KeyRecord, SlotReport
 from .session_pool import Lease, SessionPool
+from .slot_reading import slot_reports, slots_with_tokens
 from .token_facts import token_info
 
 T = TypeVar("T")
@@ -106,26 +108,12 @@ class LoadedModule:
         """Every slot, with what stands in the way of its token where something does."""
         self._check_process()
         with self._gate.passing(), self._naming(Doing.SEARCHING):
-            return [self._report(slot) for slot in self._cryptoki.slots(token_present=False)]
-
-    def _report(self, slot: int) -> SlotReport:
-        description = self._cryptoki.slot_info(slot).description.decode("utf-8", "replace").strip()
-        try:
-            if not self._cryptoki.token_present(slot):
-                return SlotReport(slot, description)
-            info = token_info(self._cryptoki.token_info(slot), self.path)
-        except CryptokiError as error:
-            return SlotReport(slot, description, problem=str(error))
-        return SlotReport(slot, description, info.serial, info.label, info.initialised)
+            return slot_reports(self._cryptoki, self.path)
 
     def _slots_with_tokens(self) -> list[tuple[int, TokenInfo]]:
         self._check_process()
-        found = []
         with self._gate.passing(), self._naming(Doing.SEARCHING):
-            for slot in self._cryptoki.slots():
-                with suppress(CryptokiError):
-                    found.append((slot, token_info(self._cryptoki.token_info(slot), self.path)))
-        return found
+            return slots_with_tokens(self._cryptoki, self.path)
 
     def token(self, serial: str) -> TokenInfo:
         """Fresh facts of one token (its PIN flags change). TokenNotFound."""
@@ -145,6 +133,16 @@ class LoadedModule:
         slot = self._pool(serial).slot
         with self._gate.passing(), self._naming(Doing.SEARCHING, serial):
             return self._cryptoki.mechanisms(slot)
+
+    def claimed_mechanisms(self, serial: str) -> list[str]:
+        """The signature mechanisms that the token claims, by our names."""
+        return claimed_mechanisms(self.mechanisms(serial))
+
+    def try_mechanisms(self, serial: str) -> list[str] | None:
+        """The signature mechanisms that work, tried with session keys; None where none can be made without a PIN."""
+        return self._in_session(
+            serial, Doing.WRITING, lambda lease: working_mechanisms(self._cryptoki, lease.session), write=True
+        )
 
     def wait_for_event(self) -> bool:
         """Blocks until something happens in a slot; False where the module cannot wait."""
@@ -248,40 +246,44 @@ class LoadedModule:
             raise PinRequired(token=pool.serial)
         raise KeyNotFound(token=pool.serial, key=key.label or key.id.hex())
 
-    def generate(self, serial: str, kind: str, label: str, id: bytes, decrypt: bool = False) -> KeyRecord:
-        """A new key pair. KeyExists if the id is taken."""
+    def generate(
+        self, serial: str, kind: str, label: str, id: bytes, decrypt: bool = False, so_pin: str | None = None
+    ) -> KeyRecord:
+        """A new key pair. KeyExists if the id is taken. PIV cards want the officer's PIN (management key) for it."""
         template = key_pair(kind, label=label, id=id, decrypt=decrypt)
-
-        def work(lease: Lease) -> KeyRecord:
-            self._refuse_taken_id(serial, lease, id)
-            self._cryptoki.generate_key_pair(lease.session, template.mechanism, template.public, template.private)
-            return next(record for record, _ in self._read_keys(lease) if record.id == id)
-
-        return self._in_session(serial, Doing.WRITING, work, write=True, mechanism=kind)
-
-    def _refuse_taken_id(self, serial: str, lease: Lease, id: bytes) -> None:
         taken: Template = {Attr.CLASS: int(ObjectClass.PRIVATE_KEY), Attr.ID: id}
-        if self._cryptoki.find(lease.session, taken):
-            raise KeyExists(token=serial, key=id.hex())
 
-    def store_certificate(self, serial: str, der: bytes, label: str, id: bytes) -> None:
+        def work(session: int) -> KeyRecord:
+            if so_pin is None and self._cryptoki.find(session, taken):
+                raise KeyExists(token=serial, key=id.hex())
+            handles = self._cryptoki.generate_key_pair(session, template.mechanism, template.public, template.private)
+            return read_pair(self._cryptoki, session, *handles)
+
+        return self._write(serial, work, so_pin, mechanism=kind)
+
+    def store_certificate(self, serial: str, der: bytes, label: str, id: bytes, so_pin: str | None = None) -> None:
         template = certificate(der, label=label, id=id)
-        self._in_session(
-            serial, Doing.WRITING, lambda lease: self._cryptoki.create_object(lease.session, template), write=True
-        )
+        self._write(serial, lambda session: self._cryptoki.create_object(session, template), so_pin)
 
-    def delete(self, serial: str, id: bytes) -> int:
+    def delete(self, serial: str, id: bytes, so_pin: str | None = None) -> int:
         """Destroys every key and certificate with this CKA_ID; how many objects went."""
 
-        def work(lease: Lease) -> int:
-            handles = self._cryptoki.find(lease.session, {Attr.ID: id})
+        def work(session: int) -> int:
+            handles = self._cryptoki.find(session, {Attr.ID: id})
             for handle in handles:
-                self._cryptoki.destroy_object(lease.session, handle)
+                self._cryptoki.destroy_object(session, handle)
             return len(handles)
 
-        count = self._in_session(serial, Doing.WRITING, work, write=True)
+        count = self._write(serial, work, so_pin)
         self._pool(serial).drop_idle()
         return count
+
+    def _write(self, serial: str, work: Callable[[int], T], so_pin: str | None, *, mechanism: str = "") -> T:
+        if so_pin is not None:
+            return self._alone(serial, work, so_pin)
+        return self._in_session(
+            serial, Doing.WRITING, lambda lease: work(lease.session), write=True, mechanism=mechanism
+        )
 
     # --- care --------------------------------------------------------------------------------------------------
 
@@ -302,36 +304,25 @@ class LoadedModule:
 
     def init_pin(self, serial: str, so_pin: str, new_pin: str) -> None:
         """Sets the user PIN as security officer; unblocks it where it was locked."""
-
-        def work(session: int) -> None:
-            self._cryptoki.login(session, USER_SO, so_pin)
-            try:
-                self._cryptoki.init_pin(session, new_pin)
-            finally:
-                with suppress(CryptokiError):
-                    self._cryptoki.logout(session)
-
-        self._alone(serial, work)
+        self._alone(serial, lambda session: self._cryptoki.init_pin(session, new_pin), so_pin)
 
     def set_pin(self, serial: str, old: str, new: str, officer: bool = False) -> None:
         """Changes the user's PIN, or the security officer's."""
+        self._alone(serial, lambda session: self._cryptoki.set_pin(session, old, new), old if officer else None)
 
-        def work(session: int) -> None:
-            if officer:
-                self._cryptoki.login(session, USER_SO, old)
-            self._cryptoki.set_pin(session, old, new)
-
-        self._alone(serial, work)
-
-    def _alone(self, serial: str, work: Callable[[int], None]) -> None:
+    def _alone(self, serial: str, work: Callable[[int], T], so_pin: str | None) -> T:
         """Runs `work` in the only session of the token here: an officer cannot log in beside read-only sessions."""
         self.logout(serial)
         pool = self._pool(serial)
         with self._gate.passing(), self._naming(Doing.LOGGING_IN, serial, pool):
             session = self._cryptoki.open_session(pool.slot, write=True)
             try:
-                work(session)
+                if so_pin is not None:
+                    self._cryptoki.login(session, USER_SO, so_pin)
+                return work(session)
             finally:
+                with suppress(CryptokiError):
+                    self._cryptoki.logout(session)
                 with suppress(CryptokiError):
                     self._cryptoki.close_session(session)
 

@@ -24,7 +24,7 @@ from .wire import encode, open_answer
 SECONDS = 30.0
 SLOW_SECONDS = 180.0
 START_SECONDS = 30.0
-_SLOW = frozenset({"generate", "init_token"})
+_SLOW = frozenset({"generate", "init_token", "try_mechanisms"})
 
 
 class ModuleHost:

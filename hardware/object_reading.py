@@ -51,7 +51,19 @@ def read_keys(cryptoki: Cryptoki, session: int) -> list[tuple[KeyRecord, int]]:
 def read_public_keys(cryptoki: Cryptoki, session: int) -> list[Mapping[Attr, bytes]]:
     """The attributes of every public key object."""
     handles = cryptoki.find(session, {Attr.CLASS: int(ObjectClass.PUBLIC_KEY)})
-    return [cryptoki.attributes(session, handle, _PUBLIC_ATTRIBUTES) for handle in handles]
+    return [read_public_attributes(cryptoki, session, handle) for handle in handles]
+
+
+def read_public_attributes(cryptoki: Cryptoki, session: int, handle: int) -> Mapping[Attr, bytes]:
+    """What `public_keys.public_key_info` needs, of one public key object."""
+    return cryptoki.attributes(session, handle, _PUBLIC_ATTRIBUTES)
+
+
+def read_pair(cryptoki: Cryptoki, session: int, public: int, private: int) -> KeyRecord:
+    """The record of a pair that was just made."""
+    found = cryptoki.attributes(session, private, _PRIVATE_ATTRIBUTES)
+    info = public_key_info(read_public_attributes(cryptoki, session, public))
+    return key_record(found, info or public_key_info(found))
 
 
 def key_record(found: Mapping[Attr, bytes], info: bytes) -> KeyRecord:

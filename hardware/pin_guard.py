@@ -99,11 +99,15 @@ class Turn:
             raise TokenNotInitialised(token=info.label or info.serial)
         if info.user_pin is PinState.LOCKED:
             raise PinLocked(token=info.serial)
-        known = self._marks()
-        if known and self.guard.mark_of(self.serial, pin) in known:
-            raise PinRefusedBefore(token=info.serial)
+        self.check_mark(pin)
         if info.user_pin is PinState.LAST and not final_try:
             raise PinFinalTry(token=info.serial)
+
+    def check_mark(self, pin: str) -> None:
+        """Raises PinRefusedBefore for the very PIN that was refused."""
+        known = self._marks()
+        if known and self.guard.mark_of(self.serial, pin) in known:
+            raise PinRefusedBefore(token=self.serial.partition("/")[0])
 
     def refused(self, pin: str) -> None:
         """The token said no to this PIN."""

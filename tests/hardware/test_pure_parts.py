@@ -19,7 +19,7 @@ from hardware.errors import (
     TokenError,
     TokenFault,
     TokenRemoved,
-    _all_kinds,
+    all_kinds,
 )
 from hardware.oaep import decode
 from hardware.ports import Mechanism, PinState, TokenInfo, VendorMechanism
@@ -92,7 +92,7 @@ def test_one_code_means_different_things_in_different_places(rv, doing, there, k
 
 
 def test_every_error_says_what_to_do_next_in_both_languages():
-    kinds = [kind for kind in _all_kinds(NamedTokenError) if kind.__subclasses__() == [] or kind.ADVICE]
+    kinds = [kind for kind in all_kinds(NamedTokenError) if kind.__subclasses__() == [] or kind.ADVICE]
     assert len(kinds) > 30
     for kind in kinds:
         error = kind(detail="d")
@@ -104,11 +104,11 @@ def test_every_error_says_what_to_do_next_in_both_languages():
 
 
 def test_codes_are_unique():
-    codes = [kind.code for kind in _all_kinds(TokenError)]
+    codes = [kind.code for kind in all_kinds(TokenError)]
     assert len(codes) == len(set(codes)) + 1  # NamedTokenError shares its parent's
 
 
-@pytest.mark.parametrize("kind", [kind for kind in _all_kinds(NamedTokenError) if kind is not NamedTokenError])
+@pytest.mark.parametrize("kind", [kind for kind in all_kinds(NamedTokenError) if kind is not NamedTokenError])
 def test_an_error_crosses_to_the_owner_as_itself(kind):
     error = kind(detail="why", token="t")
     with pytest.raises(kind) as caught:

@@ -9,6 +9,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,29 @@ class CustodyServer:
         """Take no more callers and remove the socket file; calls in hand are finished."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.end_calls()
         self._path.unlink(missing_ok=True)
         if self._thread is not None:
             self._thread.join()
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
+    """`connections` are the callers' sockets, each added and taken out by its own thread."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
     custody: Custody
+
+    def __init__(self, path: str, handler: type[socketserver.BaseRequestHandler]) -> None:
+        self.connections: set[socket.socket] = set()
+        super().__init__(path, handler)
+
+    def end_calls(self) -> None:
+        """No caller is read from any more; an answer in hand is still sent."""
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
 
 
 class _Caller(socketserver.BaseRequestHandler):
@@ -72,6 +86,7 @@ class _Caller(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         connection: socket.socket = self.request
         connection.settimeout(IDLE_SECONDS)
+        self.server.connections.add(connection)
         try:
             if self._is_peer(connection):
                 while True:
@@ -81,6 +96,8 @@ class _Caller(socketserver.BaseRequestHandler):
             wire.send(connection, {"error": wire.error_as_json(refusal)})
         except (wire.ConnectionEnded, OSError):
             return
+        finally:
+            self.server.connections.discard(connection)
 
     def _is_peer(self, connection: socket.socket) -> bool:
         _pid, uid, _gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))

@@ -89,7 +89,8 @@ def vault(tmp_path_factory):
     for name, keys in kinds.items():
         with open_token(store.module, serial=places[name].serial, pin=PINS[name], write=True) as token:
             for label, kind in keys.items():
-                key = token.generate(kind, label=label, id=hashlib.sha256(label.encode()).digest()[:8])
+                key_id = hashlib.sha256(label.encode()).digest()[:8]
+                key = token.generate(kind, label=label, id=key_id, decrypt=label == "data")
                 made[label] = (key.id, certify(key, f"示例 {label}"))
     bureaus = {SEAL: "approval-bureau", OTHER_SEAL: "other-bureau"}
     holder, deputy = made["holder"][1], made["deputy"][1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -171,11 +173,17 @@ class CertificateRegister:
 
     def change(self, which: str, name: str, actor: Actor, why: Why | None = None) -> CertificateRow:
         """`move` in a transaction of its own; a refusal is logged after the rollback."""
+        with self.logged(name, which, actor) as session:
+            row = self.find(session, which)
+            self.move(session, row, name, actor, why)
+            return row
+
+    @contextmanager
+    def logged(self, name: str, which: str, actor: Actor) -> Iterator[Session]:
+        """A write session whose refusal by a rule of this room is logged after the rollback."""
         try:
             with self.database.write() as session:
-                row = self.find(session, which)
-                self.move(session, row, name, actor, why)
-                return row
+                yield session
         except PkiError as refusal:
             act = Act(f"certificate.{name}", actor.id, f"certificate:{which}", actor.department, actor.certificate)
             self._audit.refuse(self.database, act, self.clock.now(), refusal.code)

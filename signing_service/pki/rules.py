@@ -25,8 +25,8 @@ HELD = frozenset({State.ISSUED, State.SUSPENDED})
 """Answered as certificateHold: on the token but not yet taken over by its officer, or suspended."""
 ENDED = frozenset({State.REVOKED, State.SUPERSEDED})
 
-OPERATOR, APPROVER, AUDITOR, SYSTEM = "pki_operator", "pki_approver", "auditor", "system"
-"""Roles, as the people room grants them; `system` is a ceremony or a scheduled job."""
+OPERATOR, APPROVER, SYSTEM = "pki_operator", "seal_administrator", "system"
+"""Roles, as the people room grants them; `system` is a ceremony or a scheduled job. A second operator may approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ _LIVE = {State.ISSUED, State.ACTIVE, State.SUSPENDED}
 MOVES: Mapping[str, Move] = {
     move.name: move
     for move in (
-        _move("approve", {State.REQUESTED}, State.APPROVED, APPROVER, second_person=True),
-        _move("refuse", {State.REQUESTED, State.APPROVED}, State.REFUSED, APPROVER, needs_reason=True),
+        _move("approve", {State.REQUESTED}, State.APPROVED, APPROVER, OPERATOR, second_person=True),
+        _move("refuse", {State.REQUESTED, State.APPROVED}, State.REFUSED, APPROVER, OPERATOR, needs_reason=True),
         _move("issue", {State.APPROVED}, State.ISSUED, OPERATOR, SYSTEM),
         _move("activate", {State.ISSUED}, State.ACTIVE, SYSTEM, owner_may=True),
         _move("suspend", {State.ACTIVE}, State.SUSPENDED, OPERATOR, owner_may=True, needs_reason=True),
-        _move("release", {State.SUSPENDED}, State.ACTIVE, APPROVER, needs_reason=True),
+        _move("release", {State.SUSPENDED}, State.ACTIVE, APPROVER, OPERATOR, needs_reason=True),
         _move("revoke", _LIVE, State.REVOKED, OPERATOR, APPROVER, SYSTEM, owner_may=True, needs_reason=True),
         _move("supersede", {State.ACTIVE, State.SUSPENDED}, State.SUPERSEDED, OPERATOR, SYSTEM, needs_reason=True),
     )

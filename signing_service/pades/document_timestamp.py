@@ -1,21 +1,21 @@
-"""Document timestamps (ETSI.RFC3161): an invisible signature field that holds a timestamp over the whole file."""
+"""Document timestamps (ETSI.RFC3161): a signature field that holds a timestamp over the whole file.
+
+The field has no widget: no page changes, so a lock over pages and fields is not touched."""
 
 from __future__ import annotations
 
 from pyhanko.pdf_utils import generic
 from pyhanko.sign.signers.pdf_byterange import PdfByteRangeDigest
 
-from signing_service.pdf.form_editing import append_annotation, append_field
+from signing_service.pdf.form_editing import append_field
 from signing_service.pdf.form_fields import form_fields
 from signing_service.pdf.opening import OpenedPdf, open_pdf, reading
-from signing_service.pdf.prepared import PreparedSignature
 from signing_service.pdf.revision import Revision
+from signing_service.pdf.update import Update
 
-_ROOM = 12288
 
-
-def prepare_document_timestamp(pdf: bytes, room: int = _ROOM) -> PreparedSignature:
-    """The file with an empty document timestamp; `digest` is what the authority has to stamp."""
+def prepare_document_timestamp(pdf: bytes, room: int) -> Update:
+    """The update with an empty document timestamp."""
     opened = open_pdf(pdf)
     with reading():
         revision = Revision(opened)
@@ -24,19 +24,11 @@ def prepare_document_timestamp(pdf: bytes, room: int = _ROOM) -> PreparedSignatu
         for key, value in (("/Type", "/DocTimeStamp"), ("/Filter", "/Adobe.PPKLite"), ("/SubFilter", "/ETSI.RFC3161")):
             signature[key] = generic.NameObject(value)
         reference = revision.add_object(signature)
-        page = opened.pages[0]
-        source = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%s)/F 132/Rect[0 0 0 0]/P %d %d R/V %d 0 R>>" % (
-            field.encode("ascii"),
-            page.reference.idnum,
-            page.reference.generation,
-            reference.idnum,
-        )
+        source = b"<</FT/Sig/T(%s)/V %d 0 R>>" % (field.encode("ascii"), reference.idnum)
         widget = revision.allocate_placeholder()
         revision.add_raw(source, widget)
-        append_annotation(revision, opened, page, widget)
         append_field(revision, opened.catalog, widget)
-        document, byte_range, digest = revision.written_around(signature)
-    return PreparedSignature(document, byte_range, digest, b"", field)
+        return revision.written_around(signature)
 
 
 def _free_name(opened: OpenedPdf) -> str:

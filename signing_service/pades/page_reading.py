@@ -58,6 +58,7 @@ def _positions(last: int, pixels_per_mm: float) -> range:
 def _ink(pdf: bytes, page: int, page_mm: tuple[float, float]) -> Any:
     """Summed-area table of dark pixels of the displayed page, annotations included."""
     with _opened(pdf) as document:
+        document.init_forms()  # so that earlier signatures count as ink
         shown = document[page]
         scale = page_mm[0] * _PIXELS_PER_MM / shown.get_width()
         picture = shown.render(scale=scale, grayscale=True, may_draw_forms=True).to_numpy()

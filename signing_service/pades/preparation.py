@@ -18,7 +18,6 @@ from signing_service.pades.finding import resolve_placing
 from signing_service.pades.placing import PlacedBox
 from signing_service.pades.request import SignatureRequest
 from signing_service.pades.signature_dictionary import LOCK_ENTRY, descriptive_entries, reference_entry, text_string
-from signing_service.pdf.cms_attributes import build_signed_attributes
 from signing_service.pdf.earlier_signatures import earlier_signatures, refuse_breaking
 from signing_service.pdf.errors import PermissionMissing
 from signing_service.pdf.form_editing import append_annotation, append_field, mark_certified, mark_form
@@ -28,15 +27,15 @@ from signing_service.pdf.objects import entry, make_dictionary, make_number, raw
 from signing_service.pdf.opening import OpenedPdf, open_pdf, reading
 from signing_service.pdf.page_tree import Page, page_at
 from signing_service.pdf.picture import POINTS_PER_MM
-from signing_service.pdf.prepared import PreparedSignature
 from signing_service.pdf.revision import Revision
+from signing_service.pdf.update import Update
 
 _PRINT_AND_LOCKED = 132
 """Annotation flags Print and Locked (12.5.3)."""
 
 
-def prepare_completely(pdf: bytes, request: SignatureRequest, certificate: bytes, room: int) -> PreparedSignature:
-    """The prepared file; `room` bytes are kept for the CMS. Raises PdfRefusal and PadesError, both named."""
+def prepare_completely(pdf: bytes, request: SignatureRequest, room: int) -> Update:
+    """The update to be appended; `room` bytes are kept for the CMS. Raises PdfRefusal and PadesError, both named."""
     opened = open_pdf(pdf)
     with reading():
         _refuse(opened, request)
@@ -52,9 +51,7 @@ def prepare_completely(pdf: bytes, request: SignatureRequest, certificate: bytes
             _fill_field(revision, opened, request, target, reference)
         if request.certify is not None:
             mark_certified(revision, reference)
-        document, byte_range, digest = revision.written_around(signature)
-    attributes = build_signed_attributes(digest, certificate)
-    return PreparedSignature(document, byte_range, digest, attributes, request.field)
+        return revision.written_around(signature)
 
 
 def _refuse(opened: OpenedPdf, request: SignatureRequest) -> None:
@@ -108,7 +105,8 @@ def _fill_field(
     elif entry(field.dictionary, "/Lock") is not None:
         _copy_lock(revision, field, signature)
     _show_in_field(revision, opened, request, field, widget)
-    field.dictionary["/V"] = signature
+    for dictionary in (field.dictionary, widget.dictionary):  # poppler looks for the value in the widget
+        dictionary["/V"] = signature
     for reference in (field.reference, widget.reference):
         if reference is not None:
             revision.mark_update(reference)

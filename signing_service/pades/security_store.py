@@ -14,8 +14,11 @@ from signing_service.pdf.opening import open_pdf, reading
 from signing_service.pdf.revision import Revision
 
 
-def add_security_store(pdf: bytes, evidence: Evidence) -> bytes:
-    """The file with the material in its DSS; what is there already is not added again. A lock permits this revision."""
+def security_store(pdf: bytes, evidence: Evidence) -> bytes:
+    """The update that puts the material into the DSS; what is there already is not added again.
+
+    A lock or P=1 permits this revision (12.8.2.2).
+    """
     opened = open_pdf(pdf)
     with reading():
         revision = Revision(opened)

@@ -12,13 +12,27 @@ from collections.abc import Sequence
 
 from signing_service.pades.cms import build_cms, room_for, token_certificates
 from signing_service.pades.errors import ContainerTooSmall, SourceMissing
+from signing_service.pades.growing_file import GrowingFile, MemoryFile
 from signing_service.pades.ports import Evidence, RevocationSource, SigningKey, Timestamper
 from signing_service.pades.request import Level, SignatureRequest, check_plan
+from signing_service.pades.revisions import document_timestamp_update, security_store_update, signature_update
 from signing_service.pades.signer_certificate import SignerCertificate, read_certificate
 from signing_service.pades.timestamping import check_token, obtain_token
+from signing_service.pdf.cms_attributes import build_signed_attributes
 from signing_service.pdf.prepared import PreparedSignature
 
-__all__ = ["Level", "SignatureRequest", "add_archive_timestamp", "check_plan", "complete", "prepare", "sign"]
+__all__ = [
+    "Level",
+    "SignatureRequest",
+    "add_archive_timestamp",
+    "check_plan",
+    "complete",
+    "prepare",
+    "sign",
+    "sign_growing",
+]
+
+_TIMESTAMP_ROOM = 12288
 
 
 def prepare(
@@ -29,12 +43,14 @@ def prepare(
     `room` bytes are kept for the finished CMS; by default what certificate, chain and level need. Raises PdfRefusal or
     PadesError by name, among them CertificateRefused before anyone is asked for a PIN (B16).
     """
-    from signing_service.pades.preparation import prepare_completely  # pyHanko is slow to import
-
     signer = read_certificate(certificate)
     signer.check_usable(request.signed_at)
     kept = room or room_for(signer, chain, with_timestamp=request.level.needs_timestamp)
-    return prepare_completely(pdf, request, certificate, kept)
+    update = signature_update(pdf, request, kept)
+    digest = MemoryFile(pdf).digest_with(update)
+    attributes = build_signed_attributes(digest, certificate)
+    document = b"".join((pdf, update.content))
+    return PreparedSignature(document, update.container.byte_range, digest, attributes, request.field)
 
 
 def complete(
@@ -54,7 +70,12 @@ def complete(
     signer.check_signature(signature, prepared.signed_attributes)
     if timestamp_token is not None:
         check_token(timestamp_token, hashlib.sha256(signature).digest())
-    return fill_container(prepared, build_cms(signer, chain, prepared.signed_attributes, signature, timestamp_token))
+    cms = build_cms(signer, chain, prepared.signed_attributes, signature, timestamp_token)
+    _check_room(cms, prepared.room)
+    document = bytearray(prepared.document)
+    start = prepared.byte_range[1] + 1
+    document[start : start + 2 * len(cms)] = cms.hex().encode("ascii")
+    return bytes(document)
 
 
 def sign(
@@ -69,79 +90,96 @@ def sign(
 
     A `revocation` source is asked before the key is used at any level, and a revoked certificate refused (B42).
     """
+    file = MemoryFile(pdf)
+    sign_growing(file, request, key, timestamper=timestamper, revocation=revocation)
+    return file.buffer
+
+
+def sign_growing(
+    file: GrowingFile,
+    request: SignatureRequest,
+    key: SigningKey,
+    *,
+    timestamper: Timestamper | None = None,
+    revocation: RevocationSource | None = None,
+) -> None:
+    """The same on a file in memory or on disk; when it raises, the file is not to be used."""
     _check_sources(request.level, timestamper, revocation)
     signer = read_certificate(key.certificate)
     signer.check_usable(request.signed_at)
     evidence = _evidence(signer, key, revocation)
-    stamping = timestamper if request.level.needs_timestamp else None
-    signed, token = _sign_once(pdf, request, key, signer, stamping)
+    token = _append_signature(file, request, key, signer, timestamper if request.level.needs_timestamp else None)
     if request.level.needs_revocation and revocation is not None and token is not None:
-        signed = _with_evidence(signed, evidence, token, revocation)
+        file.append(security_store_update(file.buffer, _all_evidence(evidence, token, revocation)))
     if request.level is Level.B_LTA and timestamper is not None:
-        signed = add_archive_timestamp(signed, timestamper)
-    return signed
+        _append_archive_timestamp(file, timestamper)
 
 
 def add_archive_timestamp(pdf: bytes, timestamper: Timestamper) -> bytes:
     """One more document timestamp over the whole file (B-LTA; repeated before the last one's certificate expires)."""
-    from signing_service.pades.document_timestamp import prepare_document_timestamp
-
-    prepared = prepare_document_timestamp(pdf)
-    token = obtain_token(timestamper, prepared.digest)
-    if len(token) > prepared.room:
-        prepared = prepare_document_timestamp(pdf, 2 * len(token))
-        token = obtain_token(timestamper, prepared.digest)
-    return fill_container(prepared, token)
+    file = MemoryFile(pdf)
+    _append_archive_timestamp(file, timestamper)
+    return file.buffer
 
 
-def fill_container(prepared: PreparedSignature, content: bytes) -> bytes:
-    """The document with `content` in its empty container. Raises ContainerTooSmall."""
-    if len(content) > prepared.room:
-        raise ContainerTooSmall(len(content), prepared.room)
-    document = bytearray(prepared.document)
-    start = prepared.byte_range[1] + 1
-    document[start : start + 2 * len(content)] = content.hex().encode("ascii")
-    return bytes(document)
-
-
-def _sign_once(
-    pdf: bytes, request: SignatureRequest, key: SigningKey, signer: SignerCertificate, timestamper: Timestamper | None
-) -> tuple[bytes, bytes | None]:
-    """The signed file and its timestamp token; a container that proves too small is enlarged once (B14)."""
-    room: int | None = None
-    while True:
-        prepared = prepare(pdf, request, key.certificate, key.chain, room=room)
-        value = key.sign(prepared.signed_attributes, signer.mechanism)
-        signer.check_signature(value, prepared.signed_attributes)
+def _append_signature(
+    file: GrowingFile,
+    request: SignatureRequest,
+    key: SigningKey,
+    signer: SignerCertificate,
+    timestamper: Timestamper | None,
+) -> bytes | None:
+    """Appends the signature, gives its timestamp token. A container that proves too small is enlarged once (B14)."""
+    room = room_for(signer, key.chain, with_timestamp=timestamper is not None)
+    for last_try in (False, True):
+        update = signature_update(file.buffer, request, room)
+        attributes = build_signed_attributes(file.digest_with(update), key.certificate)
+        value = key.sign(attributes, signer.mechanism)
+        signer.check_signature(value, attributes)
         token = obtain_token(timestamper, hashlib.sha256(value).digest()) if timestamper is not None else None
-        try:
-            return fill_container(
-                prepared, build_cms(signer, key.chain, prepared.signed_attributes, value, token)
-            ), token
-        except ContainerTooSmall as failure:
-            if room is not None:
-                raise
-            room = 2 * failure.needed
+        cms = build_cms(signer, key.chain, attributes, value, token)
+        if len(cms) <= update.container.room or last_try:
+            _check_room(cms, update.container.room)
+            file.append(update.filled(cms))
+            break
+        room = 2 * len(cms)
+    return token
+
+
+def _append_archive_timestamp(file: GrowingFile, timestamper: Timestamper) -> None:
+    room = _TIMESTAMP_ROOM
+    for last_try in (False, True):
+        update = document_timestamp_update(file.buffer, room)
+        token = obtain_token(timestamper, file.digest_with(update))
+        if len(token) <= update.container.room or last_try:
+            _check_room(token, update.container.room)
+            file.append(update.filled(token))
+            break
+        room = 2 * len(token)
 
 
 def _evidence(signer: SignerCertificate, key: SigningKey, revocation: RevocationSource | None) -> Evidence:
     if revocation is None:
         return Evidence()
-    from signing_service.pades.validation_data import merged, refuse_revoked
+    from signing_service.pades.validation_data import merged, refuse_revoked  # not needed for B-B and B-T
 
     evidence = revocation.evidence([key.certificate, *key.chain])
     refuse_revoked(signer.certificate, evidence)
     return merged([Evidence(certificates=(key.certificate, *key.chain)), evidence])
 
 
-def _with_evidence(signed: bytes, evidence: Evidence, token: bytes, revocation: RevocationSource) -> bytes:
+def _all_evidence(evidence: Evidence, token: bytes, revocation: RevocationSource) -> Evidence:
     """The signer's material and that of the timestamp authority, whose certificates came with the token."""
-    from signing_service.pades.security_store import add_security_store
     from signing_service.pades.validation_data import merged, timestamp_chain
 
     chain = timestamp_chain(token_certificates(token))
     of_authority = revocation.evidence(chain) if chain else Evidence()
-    return add_security_store(signed, merged([evidence, Evidence(certificates=tuple(chain)), of_authority]))
+    return merged([evidence, Evidence(certificates=tuple(chain)), of_authority])
+
+
+def _check_room(content: bytes, room: int) -> None:
+    if len(content) > room:
+        raise ContainerTooSmall(len(content), room)
 
 
 def _check_sources(level: Level, timestamper: Timestamper | None, revocation: RevocationSource | None) -> None:

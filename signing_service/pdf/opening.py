@@ -14,8 +14,9 @@ from typing import Any
 
 from pyhanko.pdf_utils.reader import PdfFileReader
 
+from signing_service.errors import SigningServiceError
 from signing_service.pdf.encryption import unlock
-from signing_service.pdf.errors import HybridReferences, PdfRefusal, PdfUnreadable, XfaForm
+from signing_service.pdf.errors import HybridReferences, PdfUnreadable, XfaForm
 from signing_service.pdf.mending import header_stands_first, mended
 from signing_service.pdf.objects import entry
 from signing_service.pdf.page_tree import Page, read_pages
@@ -44,7 +45,7 @@ def reading() -> Iterator[None]:
     """Turns whatever the parser raises on hostile bytes into PdfUnreadable."""
     try:
         yield
-    except PdfRefusal:
+    except SigningServiceError:
         raise
     except Exception as failure:  # the parser raises all kinds of exceptions on malformed input
         why = f"{type(failure).__name__}: {failure}"[:200]

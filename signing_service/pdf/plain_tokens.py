@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field
 
 _TOKEN = re.compile(
-    rb"%[^\r\n]*|\[[\s\dR.\-]*\]|<<|>>|\[|\]|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|<[0-9A-Fa-f\s]*>|\(|"
-    rb"[^\x00\t\n\f\r ()<>\[\]{}/%]+"
+    rb"[\x00\t\n\f\r ]*(%[^\r\n]*|\[[\s\dR.\-]*\]|<<|>>|\[|\]|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|<[0-9A-Fa-f\s]*>|\(|"
+    rb"[^\x00\t\n\f\r ()<>\[\]{}/%]+)"
 )
 _REFERENCE = re.compile(rb"\s*(\d+)\s+(\d+)\s+R\s*\Z")
 _REFERENCES = re.compile(rb"(\d+)\s+(\d+)\s+R\b")
@@ -42,19 +42,19 @@ class PlainDictionary:
 
 def parse_dictionary(source: bytes, start: int = 0) -> PlainDictionary:
     """The dictionary that begins at `start` (white space before it allowed). Raises NotPlain."""
-    opening = _TOKEN.search(source, start)
-    while opening is not None and opening.group().startswith(b"%"):
-        opening = _TOKEN.search(source, opening.end())
-    if opening is None or opening.group() != b"<<":
+    opening = _TOKEN.match(source, start)
+    while opening is not None and opening.group(1).startswith(b"%"):
+        opening = _TOKEN.match(source, opening.end())
+    if opening is None or opening.group(1) != b"<<":
         raise NotPlain("dictionary expected")
     spans, depth, position = {}, 1, opening.end()
     key: bytes | None = None
     first, last = -1, -1
     while True:
-        match = _TOKEN.search(source, position)
+        match = _TOKEN.match(source, position)
         if match is None:
-            raise NotPlain("dictionary without end")
-        token, begin, position = match.group(), match.start(), match.end()
+            raise NotPlain("dictionary without end, or a stray character")
+        token, begin, position = match.group(1), match.start(1), match.end()
         if token[0] == 0x25:  # a comment
             continue
         if token == b"(":
@@ -77,7 +77,7 @@ def parse_dictionary(source: bytes, start: int = 0) -> PlainDictionary:
         spans[key] = (first, last)
     if any(span[0] < 0 for span in spans.values()):
         raise NotPlain("key without value")
-    base = opening.start()
+    base = opening.start(1)
     moved = {name: (span[0] - base, span[1] - base) for name, span in spans.items()}
     return PlainDictionary(bytes(source[base:position]), moved)
 

@@ -1,0 +1,149 @@
+"""Every unsigned file of the external corpus: two visible signatures and a locking seal, or a named refusal."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from hardware.ports import Mechanism
+from signing_service.errors import SigningServiceError
+from signing_service.pades import preparation
+from signing_service.pades.appearance import SealAppearance, TextAppearance
+from signing_service.pades.errors import PadesError
+from signing_service.pades.growing_file import MemoryFile
+from signing_service.pades.placing import Placing
+from signing_service.pades.plain_preparation import prepare_plainly
+from signing_service.pades.sign import Level, SignatureRequest, complete, sign
+from signing_service.pdf.cms_attributes import build_signed_attributes
+from signing_service.pdf.errors import PdfRefusal
+from signing_service.pdf.picture import VectorPicture
+from signing_service.pdf.plain_tokens import NotPlain
+from signing_service.pdf.prepared import PreparedSignature
+
+pytestmark = pytest.mark.corpora
+
+PICTURE = VectorPicture(b"q 1 0 0 RG 3 w 2 2 115 115 re S Q", 42, 42)
+
+
+def requests(now: datetime) -> list[tuple[str, SignatureRequest]]:
+    def text(field: str, lines: list[str], x: float) -> SignatureRequest:
+        placing = Placing(-1, x, 60, 60, 22)
+        return SignatureRequest(field=field, signed_at=now, appearance=TextAppearance(lines), placing=placing)
+
+    seal = SignatureRequest(
+        field="印章",
+        signed_at=now,
+        appearance=SealAppearance(PICTURE),
+        placing=Placing(-1, 130, 20),
+        lock=True,
+        level=Level.B_T,
+    )
+    return [
+        ("审批员甲", text("经办", ["审批人:张三", "部门:示例市审批局", "意见:同意"], 20)),
+        ("审批员乙", text("审核", ["审批人:李四"], 90)),
+        ("示例印章", seal),
+    ]
+
+
+def test_the_whole_corpus(pki, authority, messy, now: datetime, pdfsig) -> None:
+    outcome: dict[str, str] = {}
+    for file in messy.values():
+        signed = file.data
+        try:
+            for signer, request in requests(now):
+                signed = sign(signed, request, pki.key(signer), timestamper=authority)
+        except SigningServiceError as failure:
+            refusal = failure
+        else:
+            refusal = None
+        if refusal is not None:
+            is_named = isinstance(refusal, PdfRefusal | PadesError) and refusal.code not in (
+                "pdf_refused",
+                "pades_error",
+            )
+            was_first = signed is file.data  # nothing is refused after the first signature
+            outcome[file.name] = f"refused: {refusal.code}" if is_named and was_first else f"failed: {refusal}"
+            continue
+        assert signed.startswith(file.data), file.name
+        verdicts = pdfsig(signed)
+        valid = verdicts == ["Signature is Valid."] * 3
+        outcome[file.name] = "signed" if valid else f"pdfsig: {verdicts}"
+    wrong = {
+        name: result
+        for name, result in outcome.items()
+        if (messy[name].expected == "sign" and result != "signed")
+        or (messy[name].expected == "refuse" and not result.startswith("refused: "))
+        or result.startswith(("pdfsig", "failed"))
+    }
+    assert not wrong
+
+
+def checked_by_qpdf(pdf: bytes, folder: Path) -> int:
+    path = folder / "checked.pdf"
+    path.write_bytes(pdf)
+    return subprocess.run(["qpdf", "--check", str(path)], capture_output=True, check=False).returncode
+
+
+def facts(pdf: bytes) -> dict[str, object]:
+    """What the last signature looks like to an independent reader."""
+    reader = PdfFileReader(io.BytesIO(pdf), strict=False)
+    signature = reader.embedded_signatures[-1]
+    field, dictionary = signature.sig_field, signature.sig_object
+    signature.compute_integrity_info(skip_diff=True)
+    box = [round(float(value), 2) for value in field["/Rect"]]
+    form = field["/AP"]["/N"]
+    return {
+        "name": str(field["/T"]),
+        "box": box,
+        "flags": int(field["/F"]),
+        "entries": sorted(set(dictionary) - {"/Contents", "/ByteRange"}),
+        "reference": [str(item.get_object()["/TransformMethod"]) for item in dictionary["/Reference"].iterate()],
+        "lock": str(field["/Lock"]["/Action"]),
+        "appearance": form.data,
+        "turned": [float(value) for value in form["/Matrix"]],
+        "form size": [round(float(value), 2) for value in form["/BBox"]],
+        "coverage": signature.coverage.name,
+        "page": int(field.raw_get("/P").idnum),
+        "fields": [str(item.get_object().get("/T")) for item in reader.root["/AcroForm"]["/Fields"].iterate()],
+    }
+
+
+def test_both_paths_make_the_same_signature(pki, messy, now: datetime, pdfsig, tmp_path: Path) -> None:
+    """Differential: wherever the fast path takes a file, the complete one would have made the same of it."""
+    _, request = requests(now)[-1]
+    request = replace(request, level=Level.B_B)
+    key = pki.key("示例印章")
+    compared = 0
+    for file in messy.values():
+        try:
+            prepare_plainly(file.data, request, 8192)
+        except NotPlain:
+            continue
+        fast = sign(file.data, request, key)
+        try:
+            slow = completely_signed(file.data, request, key)
+        except PdfRefusal:
+            # the fast path reads only the page that it signs, so damage elsewhere goes unseen; pdfsig reads the result
+            assert file.expected == "sign_or_named_refusal", file.name
+            continue
+        assert facts(fast) == facts(slow), file.name
+        assert pdfsig(fast) == pdfsig(slow) == ["Signature is Valid."], file.name
+        assert checked_by_qpdf(fast, tmp_path) <= checked_by_qpdf(slow, tmp_path), file.name
+        compared += 1
+    assert compared >= 45
+
+
+def completely_signed(pdf: bytes, request: SignatureRequest, key) -> bytes:
+    room = 8192
+    update = preparation.prepare_completely(pdf, request, room)
+    digest = MemoryFile(pdf).digest_with(update)
+    attributes = build_signed_attributes(digest, key.certificate)
+    prepared = PreparedSignature(pdf + bytes(update.content), update.container.byte_range, digest, attributes, "印章")
+    value = key.sign(attributes, Mechanism.RSA_PKCS1_SHA256)
+    return complete(prepared, value, certificate=key.certificate, chain=key.chain)

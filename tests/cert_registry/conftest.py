@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +15,44 @@ from cert_registry.licences.drafts import IssueRequest, Registered
 from cert_registry.licences.holder_vault import AesHolderVault
 from cert_registry.licences.issue import Issuing
 from signing_service.kernel.blobs import LocalBlobs
-from signing_service.kernel.database import Database
+from signing_service.kernel.database import Base, Database
 from tests.cert_registry.world import BUREAU, CLERK, TRANSPORT, SetClock, paper_code, seal
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, to copy."""
+    path = tmp_path_factory.mktemp("schema") / "empty.db"
+    made = Database(f"sqlite:///{path}")
+    Base.metadata.create_all(made.engine)
+    made.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def kept_postgres(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """One PostgreSQL database for the run, emptied before each test: making one takes a second."""
+    made = Database(request.getfixturevalue("postgres").new_database())
+    Base.metadata.create_all(made.engine)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Empty tables, once on SQLite and once on PostgreSQL."""
+    if request.param == "postgresql":
+        kept: Database = request.getfixturevalue("kept_postgres")
+        names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+        with kept.engine.begin() as connection:
+            connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        yield kept
+        return
+    path = tmp_path / "zhengyin.db"
+    shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+    opened = Database(f"sqlite:///{path}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ CALLERS = {
     "bureau": Caller("client-bureau", BUREAU.code, BUREAU.name),
     "transport": Caller("client-transport", TRANSPORT.code, TRANSPORT.name),
     "housing": Caller("client-housing", "housing", "示例市住房和城乡建设局"),
+    "none": Caller("client-none", "none", "示例市气象局"),
     "stranger": Caller("client-stranger", "stranger", "示例市档案局"),
 }
 FOREIGN = "11430000006122244L"

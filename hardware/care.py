@@ -9,8 +9,6 @@ from .pin_guard import PinGuard, default_folder
 from .pin_source import clean_pin
 from .ports import TokenInfo
 
-_OFFICER = "/so"
-
 
 def initialise(module: str, *, label: str, so_pin: str, user_pin: str, serial: str | None = None) -> TokenInfo:
     """Labels a token and sets both PINs. With `serial` that token is erased; without, the first empty one is taken.
@@ -28,14 +26,8 @@ def unblock(module: str, *, serial: str, so_pin: str, new_pin: str) -> None:
     """Sets the user PIN with the officer's PIN, whether it was locked, forgotten or never set."""
     so_pin, new_pin = clean_pin(so_pin), clean_pin(new_pin)
     port, guard = _port(module), PinGuard(default_folder())
-    with guard.turn(serial + _OFFICER) as turn:
-        turn.check_mark(so_pin)
-        try:
-            port.init_pin(serial, so_pin, new_pin)
-        except (PinIncorrect, PinLocked):
-            turn.refused(so_pin)
-            raise
-        turn.clear()
+    with guard.officer_turn(serial, so_pin):
+        port.init_pin(serial, so_pin, new_pin)
     guard.forget(serial)
 
 
@@ -43,13 +35,14 @@ def change_pin(module: str, *, serial: str, old: str, new: str, officer: bool = 
     """Changes the user's PIN, or with `officer` the security officer's."""
     old, new = clean_pin(old), clean_pin(new)
     port, guard = _port(module), PinGuard(default_folder())
-    with guard.turn(serial + _OFFICER if officer else serial) as turn:
-        if officer:
-            turn.check_mark(old)
-        else:
-            turn.check(port.token(serial), old, final_try=final_try)
+    if officer:
+        with guard.officer_turn(serial, old):
+            port.set_pin(serial, old, new, True)
+        return
+    with guard.turn(serial) as turn:
+        turn.check(port.token(serial), old, final_try=final_try)
         try:
-            port.set_pin(serial, old, new, officer)
+            port.set_pin(serial, old, new)
         except (PinIncorrect, PinLocked):
             turn.refused(old)
             raise
@@ -58,9 +51,7 @@ def change_pin(module: str, *, serial: str, old: str, new: str, officer: bool = 
 
 def forget_refusals(serial: str) -> None:
     """Drops the markers of refused PINs: for a PIN that was changed with another tool."""
-    guard = PinGuard(default_folder())
-    guard.forget(serial)
-    guard.forget(serial + _OFFICER)
+    PinGuard(default_folder()).forget(serial)
 
 
 def _port(module: str) -> ModulePort:

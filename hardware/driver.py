@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .errors import AmbiguousToken, TokenError, TokenNotFound
 from .module_host import SECONDS
+from .module_paths import runs_in_process
 from .module_port import ModulePort
 from .modules import Modules, canonical
 from .opened_token import OpenedToken
@@ -66,6 +67,9 @@ class Driver:
     def _connect(self, module: str, serial: str) -> TokenConnection:
         port = self.modules.port(module)
         connection = TokenConnection(port, serial, self._guard or PinGuard(default_folder()), self._refresh)
+        if runs_in_process(module) and not port.any_login():
+            # SoftHSM reads tokens and PINs once, at its start: what other processes changed since is not seen.
+            port.reinitialise()
         try:
             port.token(serial)
         except TokenNotFound:

@@ -6,10 +6,12 @@ No PIN is needed and nothing stays on the token. Cards that make no session keys
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from .cryptoki.attributes import Template
 from .cryptoki.binding import Cryptoki, CryptokiError
 from .cryptoki.codes import Attr, Ckm
+from .errors import KeyTypeUnsupported
 from .key_templates import key_pair
 from .object_reading import key_record, read_public_attributes
 from .ports import Mechanism
@@ -32,7 +34,8 @@ def working_mechanisms(cryptoki: Cryptoki, session: int) -> list[str] | None:
         except CryptokiError:
             continue
         made_any = True
-        works |= _try_key(cryptoki, session, public, private)
+        with suppress(KeyTypeUnsupported):
+            works |= _try_key(cryptoki, session, public, private)
         for handle in (public, private):
             cryptoki.destroy_object(session, handle)
     return sorted(works) if made_any else None

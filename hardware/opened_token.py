@@ -109,23 +109,25 @@ class OpenedToken:
             raise CertificateMissing(token=self._connection.serial, key=key.label or key.id.hex())
         return paired[0].der
 
-    def generate(self, kind: str, *, label: str, id: bytes, decrypt: bool = False) -> OpenedKey:
-        """`decrypt` makes an RSA key that can also unwrap data keys. KeyExists if the id is taken."""
+    def generate(
+        self, kind: str, *, label: str, id: bytes, decrypt: bool = False, so_pin: str | None = None
+    ) -> OpenedKey:
+        """`decrypt` makes an RSA key that can also unwrap data keys. KeyExists if the id is taken.
+
+        `so_pin`: for cards (PIV) that let only the officer write; it ends this process's login as user.
+        """
         serial = self._writable()
-        record = self._connection.run(lambda port: port.generate(serial, kind, label, id, decrypt))
-        self._connection.changed()
+        record = self._connection.write(lambda port: port.generate(serial, kind, label, id, decrypt, so_pin), so_pin)
         return self._key(record)
 
-    def store_certificate(self, der: bytes, *, label: str, id: bytes) -> None:
+    def store_certificate(self, der: bytes, *, label: str, id: bytes, so_pin: str | None = None) -> None:
         serial = self._writable()
-        self._connection.run(lambda port: port.store_certificate(serial, der, label, id))
+        self._connection.write(lambda port: port.store_certificate(serial, der, label, id, so_pin), so_pin)
 
-    def delete(self, *, id: bytes) -> int:
+    def delete(self, *, id: bytes, so_pin: str | None = None) -> int:
         """Destroys all keys and certificates with this CKA_ID; how many objects went."""
         serial = self._writable()
-        count = self._connection.run(lambda port: port.delete(serial, id))
-        self._connection.changed()
-        return count
+        return self._connection.write(lambda port: port.delete(serial, id, so_pin), so_pin)
 
     def _writable(self) -> str:
         if not self._write:

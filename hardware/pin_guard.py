@@ -22,13 +22,14 @@ from typing import BinaryIO
 
 from platformdirs import user_state_path
 
-from .errors import Busy, PinFinalTry, PinLocked, PinRefusedBefore, TokenNotInitialised
+from .errors import Busy, PinFinalTry, PinIncorrect, PinLocked, PinRefusedBefore, TokenNotInitialised
 from .file_lock import lock_file, unlock_file
 from .ports import PinState, TokenInfo
 
 PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
 MOST_MARKERS = 32
+OFFICER = "/so"
 
 
 def default_folder() -> Path:
@@ -54,10 +55,23 @@ class PinGuard:
             finally:
                 unlock_file(file)
 
+    @contextmanager
+    def officer_turn(self, serial: str, so_pin: str) -> Iterator[None]:
+        """A turn to use the SO PIN, under markers of its own: a refused one is not sent again."""
+        with self.turn(serial + OFFICER) as turn:
+            turn.check_mark(so_pin)
+            try:
+                yield
+            except (PinIncorrect, PinLocked):
+                turn.refused(so_pin)
+                raise
+            turn.clear()
+
     def forget(self, serial: str) -> None:
         """Drops the markers: the PIN was changed or set, so what was wrong may be right now."""
-        with self.turn(serial) as turn:
-            turn.clear()
+        for name in (serial, serial + OFFICER):
+            with self.turn(name) as turn:
+                turn.clear()
 
     def _file(self, serial: str) -> Path:
         return self.folder / f"{hashlib.sha256(serial.encode()).hexdigest()[:32]}.lock"

@@ -76,6 +76,14 @@ class TokenConnection:
             self._pin_source, self._accepted, self._keys = None, None, None
             self.port.logout(self.serial)
 
+    def write(self, operation: Callable[[ModulePort], T], so_pin: str | None) -> T:
+        """`run`, under the guard of the SO PIN where one is used."""
+        self._keys = None
+        if so_pin is None:
+            return self.run(operation)
+        with self._guard.officer_turn(self.serial, so_pin):
+            return self.run(operation)
+
     def pin(self) -> str | None:
         """The PIN from the kept source, for keys that want it at each signature."""
         return self._pin_source() if self._pin_source is not None else None
@@ -128,10 +136,6 @@ class TokenConnection:
 
     def certificates(self) -> list[CertificateRecord]:
         return self.run(lambda port: port.certificates(self.serial))
-
-    def changed(self) -> None:
-        """Something was written: what is known of the keys is out of date."""
-        self._keys = None
 
 
 def _fingerprint(pin: str) -> bytes:

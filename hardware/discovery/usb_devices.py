@@ -88,7 +88,7 @@ def _from_sysfs(sysfs: Path) -> Iterable[UsbDevice]:
         vendor, product = _text(folder / "idVendor"), _text(folder / "idProduct")
         if not vendor or not product or _text(folder / "bDeviceClass") == "09":
             continue
-        classes = {_text(child / "bInterfaceClass") for child in folder.glob(f"{folder.name}:*")} - {""}
+        classes = {_text(child / "bInterfaceClass") for child in sysfs.glob(f"{folder.name}:*")} - {""}
         yield UsbDevice(
             usb_id=f"{vendor}:{product}".lower(),
             bus=_number(folder / "busnum"),

@@ -1,0 +1,141 @@
+"""`zhengyin keys` as people run it: data on stdout, messages on stderr, PINs never on the command line."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from hardware.driver import open_token
+from hardware.pin_source import write_pin_file
+from hardware.private_keys import as_private_key
+
+USER_PIN, SO_PIN, NEW_PIN = "246810", "13579135", "112233"
+
+
+@pytest.fixture
+def pins(tmp_path):
+    for name, pin in (("user", USER_PIN), ("so", SO_PIN), ("new", NEW_PIN), ("wrong", "000000")):
+        write_pin_file(tmp_path / name, pin)
+    return tmp_path
+
+
+@pytest.fixture
+def keys(store):
+    def run(*arguments: object, code: int = 0, language: str = "en", **options):
+        answer = subprocess.run(
+            [sys.executable, "-m", "cli", "keys", *map(str, arguments)],
+            env={**os.environ, "LC_ALL": f"{language}_XX.UTF-8"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **options,
+        )
+        assert answer.returncode == code, answer.stderr
+        assert USER_PIN not in answer.stdout + answer.stderr
+        return answer
+
+    return run
+
+
+def test_the_life_of_a_key(keys, store, pins):
+    module = ("--module", store.module)
+    made = keys("init", *module, "--label", "示例", "--so-pin-file", pins / "so", "--new-pin-file", pins / "user")
+    serial = made.stdout.strip()
+    rows = json.loads(keys("list", *module, "--json").stdout)["keys"]
+    assert [(row["serial"], row["label"], row["state"], row["pin"]) for row in rows] == [
+        (serial, "示例", "ready", "normal")
+    ]
+    user = ("--pin-file", pins / "user")
+    uri = keys("generate", serial, *module, "--kind", "p256", "--id", "01", "--label", "seal", *user).stdout.strip()
+    assert f"serial={serial}" in uri
+    write_certificate(store, serial, pins / "cert.pem")
+    keys("import", serial, pins / "cert.pem", *module, "--id", "01", "--label", "seal", *user)
+    shown = json.loads(keys("show", f"pkcs11:serial={serial}", *module, *user, "--json").stdout)
+    assert [(key["id"], key["type"]) for key in shown["keys"]] == [("01", "P-256")]
+    assert shown["certificates"][0]["subject"] == "CN=示例市测试"
+    keys("pin", serial, *module, *user, "--new-pin-file", pins / "new")
+    keys("unblock", serial, *module, "--so-pin-file", pins / "so", "--new-pin-file", pins / "user")
+    refused = keys("delete", serial, *module, "--id", "01", *user, "--confirm-serial", "other", code=1)
+    assert "nothing was changed" in refused.stderr
+    gone = keys("delete", serial, *module, "--id", "01", *user, "--confirm-serial", serial)
+    assert gone.stdout == "3\n"
+    anew = keys(
+        "reset",
+        serial,
+        *module,
+        "--so-pin-file",
+        pins / "so",
+        "--new-pin-file",
+        pins / "new",
+        "--confirm-serial",
+        serial,
+    )
+    assert open_token(store.module, serial=anew.stdout.strip(), pin=NEW_PIN).certificates() == []
+
+
+def write_certificate(store, serial, path):
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "示例市测试")])
+    start = datetime.datetime.now(datetime.UTC)
+    with open_token(store.module, serial=serial, pin=USER_PIN) as opened:
+        key = as_private_key(opened.key(id=b"\x01"))
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(start)
+            .not_valid_after(start + datetime.timedelta(days=365))
+            .sign(key, hashes.SHA256())
+        )
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+
+
+def test_a_pin_by_descriptor_and_by_prompt(keys, store, token):
+    reading, writing = os.pipe()
+    os.write(writing, USER_PIN.encode())
+    os.close(writing)
+    arguments = (token.serial, "--module", store.module, "--kind", "p256")
+    keys("generate", *arguments, "--id", "01", "--pin-fd", reading, pass_fds=[reading])
+    os.close(reading)
+    asked = keys("generate", *arguments, "--id", "02", input=f"{USER_PIN}\n")
+    assert "serial=" in asked.stdout
+
+
+def test_a_wrong_pin_says_what_to_do_in_both_languages(keys, store, token, pins):
+    arguments = ("show", token.serial, "--module", store.module, "--pin-file", pins / "wrong")
+    first = keys(*arguments, code=1)
+    assert "refused the PIN" in first.stderr
+    assert first.stdout == ""
+    again = keys(*arguments, code=1, language="zh")
+    assert "未再次发送" in again.stderr
+    keys("pin", token.serial, "--module", store.module, "--forget-refusals")
+    assert "refused the PIN; the whole batch" in keys(*arguments, code=1).stderr
+
+
+def test_what_is_asked_for_and_missing_is_named(keys, store, token):
+    assert "deadbeef" in keys("show", "deadbeef", "--module", store.module, code=1).stderr
+    assert "no-such.so" in keys("list", "--module", "no-such.so", code=1).stderr
+
+
+def test_the_operators_own_table_of_keys_is_read(keys, store, token, tmp_path):
+    table = tmp_path / "keys.csv"
+    table.write_text("usb_ids,name,linux\n1234:5678,示例密钥,libexample.so\n", encoding="utf-8")
+    keys("list", "--module", store.module, "--known-keys", table)
+
+
+def test_a_pin_is_never_an_option_value(keys):
+    help_text = "".join(keys(command, "--help").stdout for command in ("show", "init", "pin", "unblock", "generate"))
+    assert "--pin-file" in help_text
+    assert "--pin " not in help_text
+    assert "PIN=" not in help_text

@@ -1,5 +1,4 @@
 import importlib.util
-import os
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,3 @@ _spec.loader.exec_module(_holders)
 def holders():
     """The module of holders with software keys."""
     return _holders
-
-
-@pytest.fixture(scope="session")
-def seal_corpus():
-    default = Path(__file__).parents[4].joinpath("shared", "corpora")
-    folder = Path(os.environ.get("ZHENGYIN_CORPORA", default)) / "seals"
-    if not folder.is_dir():
-        pytest.skip(f"the seal corpus is not at {folder}; set ZHENGYIN_CORPORA")
-    return folder

@@ -36,9 +36,9 @@ def steps_between(signatures: Sequence[Judged], revisions: Revisions) -> list[St
     steps = []
     for start, end in zip(ends, [*ends[1:], size], strict=False):
         old = revisions.at(start)
-        if end == size and start != size:
+        if end not in ends[1:]:
             steps += _last_step(old, revisions, index)
-        elif end != start:
+        else:
             covered = any(place >= end for place in signing)
             steps.append(Step(start, end, compare(old, revisions.at(end), index), covered))
     return steps

@@ -27,6 +27,8 @@ class Token:
     detail: str
     time: datetime | None = None
     certificate: Certificate | None = None
+    code: str = "untrusted_timestamp"
+    organisation: str = ""
 
 
 def prove_times(signatures: list[Judged], context: Context) -> None:
@@ -88,7 +90,7 @@ def _prove_signature(judged: Judged, known: datetime, context: Context) -> None:
             best = min(best, token.time) if best else token.time
             judged.timestamp_chains.append((token.certificate, token.time))
         else:
-            judged.conclude("untrusted_timestamp", "INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
+            judged.conclude(token.code, "INDETERMINATE", "NO_POE", organisation=token.organisation or "—")
     judged.trusted_time = best
     if best is not None:
         _state_time(judged, best, context)
@@ -137,5 +139,7 @@ def _token_trust(
     if trust.code is None:
         trust = _strength(container, certificate, known, trust)
     if trust.code is not None:
-        return Token("untrusted", f"{certificate.common_name()}: {trust.detail}", time, certificate)
+        code = "revocation_unknown" if trust.code == "revocation_unknown" else "untrusted_timestamp"
+        detail = f"{certificate.common_name()}: {trust.detail}"
+        return Token("untrusted", detail, time, certificate, code, trust.values.get("organisation", ""))
     return Token("good", f"{certificate.common_name()} at {time.isoformat()}", time, certificate)

@@ -18,7 +18,7 @@ from signing_service.pades.finding import resolve_placing
 from signing_service.pades.placing import PlacedBox
 from signing_service.pades.request import SignatureRequest
 from signing_service.pades.signature_dictionary import LOCK_ENTRY, descriptive_entries, reference_entry, text_string
-from signing_service.pdf.earlier_signatures import earlier_signatures, refuse_breaking
+from signing_service.pdf.earlier_signatures import earlier_signatures
 from signing_service.pdf.errors import PermissionMissing
 from signing_service.pdf.form_editing import append_annotation, append_field, mark_certified, mark_form
 from signing_service.pdf.form_fields import FormField
@@ -28,6 +28,7 @@ from signing_service.pdf.opening import OpenedPdf, open_pdf, reading
 from signing_service.pdf.page_tree import Page, page_at
 from signing_service.pdf.picture import POINTS_PER_MM
 from signing_service.pdf.revision import Revision
+from signing_service.pdf.signing_limits import refuse_breaking
 from signing_service.pdf.update import Update
 
 _PRINT_AND_LOCKED = 132

@@ -10,7 +10,7 @@ from enum import StrEnum
 from signing_service.pades.appearance import Appearance
 from signing_service.pades.errors import WorkflowConflict
 from signing_service.pades.placing import AnyPlacing
-from signing_service.pdf.earlier_signatures import last_signer_conflict
+from signing_service.pdf.signing_limits import last_signer_conflict
 
 
 class Level(StrEnum):

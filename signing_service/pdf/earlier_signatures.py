@@ -1,32 +1,13 @@
-"""What the signatures that are already in a file forbid (ISO 32000-2, 12.8.2 and 12.7.5.5), decided before writing."""
+"""Reading the signatures that are already in a file, with what they forbid (ISO 32000-2, 12.8.2 and 12.7.5.5)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any
 
-from signing_service.pdf.errors import EarlierSignatureWouldBreak
 from signing_service.pdf.form_fields import FormField, form_fields
 from signing_service.pdf.objects import entry, number, raw_items, resolve, text
-
-LockAction = Literal["All", "Include", "Exclude"]
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierSignature:
-    """A signature and its limits. `permission` is DocMDP's P (1 no change, 2 forms and signing, 3 annotations too)."""
-
-    field: str
-    certifies: bool
-    permission: int | None
-    lock: LockAction | None
-    locked_fields: frozenset[str]
-
-    def locks(self, field: str) -> bool:
-        """FieldMDP: whether the field of this name may no longer change."""
-        named = any(field == name or field.startswith(f"{name}.") for name in self.locked_fields)
-        return self.lock == "All" or (self.lock == "Include" and named) or (self.lock == "Exclude" and not named)
+from signing_service.pdf.signing_limits import EarlierSignature, LockAction
 
 
 def earlier_signatures(catalog: Any) -> list[EarlierSignature]:
@@ -35,33 +16,6 @@ def earlier_signatures(catalog: Any) -> list[EarlierSignature]:
     signed = [field for field in form_fields(catalog) if field.is_signed]
     ordinary = [field for field in signed if text(entry(field.value, "/Type")) != "/DocTimeStamp"]
     return [_read(field, certifying) for field in ordinary]
-
-
-def refuse_breaking(earlier: Collection[EarlierSignature], field: str, *, certify: bool) -> None:
-    """Raises EarlierSignatureWouldBreak when one more signature in `field` would invalidate one that is there."""
-    for signature in earlier:
-        if certify:
-            raise EarlierSignatureWouldBreak(
-                signature.field, "认证签名必须是第一个签名。", "A certifying signature has to be the first one."
-            )
-        if signature.permission == 1:
-            raise EarlierSignatureWouldBreak(
-                signature.field,
-                "它声明此后不允许任何更改(P=1)。",
-                "It declares that nothing may change after it (P=1).",
-            )
-        if signature.locks(field):
-            raise EarlierSignatureWouldBreak(
-                signature.field,
-                "它锁定了表单域,包括新增的签名域。",
-                "It locks the form fields, new signature fields included.",
-            )
-
-
-def last_signer_conflict(permissions: Iterable[int | None]) -> int | None:
-    """B21: given each planned signature's P in order, the index of one that forbids those planned after it."""
-    planned = list(permissions)
-    return next((index for index, permission in enumerate(planned[:-1]) if permission == 1), None)
 
 
 def _read(field: FormField, certifying: bytes | None) -> EarlierSignature:

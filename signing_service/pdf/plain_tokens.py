@@ -47,7 +47,7 @@ def parse_dictionary(source: bytes, start: int = 0) -> PlainDictionary:
         opening = _TOKEN.match(source, opening.end())
     if opening is None or opening.group(1) != b"<<":
         raise NotPlain("dictionary expected")
-    spans, depth, position = {}, 1, opening.end()
+    spans, open_brackets, position = {}, [b">>"], opening.end()
     key: bytes | None = None
     first, last = -1, -1
     while True:
@@ -60,18 +60,19 @@ def parse_dictionary(source: bytes, start: int = 0) -> PlainDictionary:
         if token == b"(":
             position = _string_end(source, begin)
         if token in (b">>", b"]"):
-            depth -= 1
-            if not depth:
+            if token != open_brackets.pop():
+                raise NotPlain("brackets do not match")
+            if not open_brackets:
                 break
-        elif depth == 1 and token[0] == 0x2F and (key is None or first >= 0):
+        elif len(open_brackets) == 1 and token[0] == 0x2F and (key is None or first >= 0):
             if key is not None:
                 spans[key] = (first, last)
             key, first = token, -1
             continue
-        elif depth == 1 and first < 0:
+        elif len(open_brackets) == 1 and first < 0:
             first = begin
         if token in (b"<<", b"["):
-            depth += 1
+            open_brackets.append(b">>" if token == b"<<" else b"]")
         last = position
     if key is not None:
         spans[key] = (first, last)

@@ -75,6 +75,8 @@ def test_damaged_bytes_are_never_worse_than_not_plain(data: st.DataObject, mode:
         (b"<</A 3 0 R>>", {b"/A": b"3 0 R"}),
         (b"<</A>>", None),
         (b"<</A 1", None),
+        (b"<</A[>>>>", None),
+        (b"<</A 1>/B 2>>", None),
         (b"[1]", None),
     ],
 )

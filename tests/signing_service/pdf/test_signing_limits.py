@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing_service.pdf.earlier_signatures import EarlierSignature, last_signer_conflict, refuse_breaking
 from signing_service.pdf.errors import EarlierSignatureWouldBreak
+from signing_service.pdf.signing_limits import EarlierSignature, last_signer_conflict, refuse_breaking
 
 
 def earlier(**values: object) -> EarlierSignature:

@@ -35,6 +35,8 @@ def steps_between(signatures: Sequence[Judged], revisions: Revisions) -> list[St
     index = ReferenceIndex(revisions.current.file)
     steps = []
     for start, end in zip(ends, [*ends[1:], size], strict=False):
+        if start == end:
+            continue
         old = revisions.at(start)
         if end not in ends[1:]:
             steps += _last_step(old, revisions, index)

@@ -97,11 +97,25 @@ def actor_named(register: CertificateRegister, officer: str) -> Actor:
         return Actor(known.id, roles, department=known.department_id)
 
 
+def bind_to_officer(register: CertificateRegister, which: str, by: str) -> None:
+    """From now on an activated officer's certificate stands for the officer in the people register."""
+    from signing_service.kernel.audit_log import AuditLog
+    from signing_service.people.register import PeopleRegister
+
+    people = PeopleRegister(register.database, register.clock, AuditLog())
+    with register.database.write() as session:
+        row = register.find(session, which)
+        kind, _, purpose = row.profile.partition("-")
+        if kind == "officer":
+            people.bind_certificate(session, row.owner, row.der, purpose=purpose, actor=by)
+
+
 def reason_named(name: str) -> Reason:
     """CRLReason by its name in lower case."""
     from signing_service.pki.crl import Reason
 
-    allowed = [reason.name.lower() for reason in Reason if reason is not Reason.REMOVE_FROM_CRL]
+    never = (Reason.REMOVE_FROM_CRL, Reason.CERTIFICATE_HOLD)
+    allowed = [reason.name.lower() for reason in Reason if reason not in never]
     if name not in allowed:
         listed = ", ".join(allowed)
         raise PkiUsage(Text(f"没有“{name}”这种理由。", f'There is no reason code "{name}".'),

@@ -1,7 +1,7 @@
 """After a key is compromised: what depended on it since then, and which revocations follow. Nothing is revoked here.
 
-The facts above this room (seals, documents, prints, licences, recipients) come through `Dependants`, composed by the
-command; a source that is missing is named in the answer, never passed over.
+The audit log tells what was done with the certificate. The facts above this room (seals, documents, prints, licences,
+recipients) come through `Dependants`, composed by the command; a missing source is named in the answer.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from signing_service.kernel.audit_log import AuditEntry
 from signing_service.pki.certificates import CertificateRow
 from signing_service.pki.crl import Reason
 from signing_service.pki.register import CertificateRegister, Why
@@ -68,7 +69,8 @@ def impact(
     """What depended on a certificate (reference or fingerprint) after `since`. Raises CertificateUnknown."""
     row = register.find(session, which)
     reached = [row, *_issued_below(session, row)]
-    dependants = [
+    dependants = [act for certificate in reached for act in _acts(session, certificate, since)]
+    dependants += [
         found
         for certificate in reached
         for source in sources.values()
@@ -92,6 +94,16 @@ def carry_out(register: CertificateRegister, found: Impact, chosen: Sequence[str
         if draft.reference in chosen:
             lost = found.since if draft.reason is not Reason.SUPERSEDED else None
             register.change(draft.reference, "revoke", actor, Why(text, draft.reason, invalid_from=lost))
+
+
+def _acts(session: Session, row: CertificateRow, since: datetime) -> list[Dependant]:
+    """What the audit log knows: acts done with this certificate, and acts upon its holder (a seal, say)."""
+    by_or_on = or_(AuditEntry.certificate == row.fingerprint, AuditEntry.subject == row.owner)
+    query = select(AuditEntry).where(AuditEntry.at >= since, by_or_on).order_by(AuditEntry.id)
+    return [
+        Dependant("act", entry.subject, entry.at, f"{entry.kind} {entry.result} {entry.digest}".strip())
+        for entry in session.scalars(query)
+    ]
 
 
 def _issued_below(session: Session, row: CertificateRow) -> list[CertificateRow]:

@@ -22,7 +22,7 @@ from signing_service.pki.certificates import OWN, CertificateChange, Certificate
 from signing_service.pki.crl import Reason
 from signing_service.pki.errors import PkiError
 from signing_service.pki.ocsp_response import CertificateStatus
-from signing_service.pki.rules import ENDED, HELD, MOVES, Actor, State, decide
+from signing_service.pki.rules import ENDED, HELD, MOVES, Actor, MoveNotAllowed, State, decide
 
 
 class CertificateUnknown(PkiError):
@@ -59,7 +59,8 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The reason for a change. `invalid_from`: when the key is thought to have been lost (keyCompromise)."""
+    """The reason for a change. `effective_from` is for the record; revocation answers give the time of recording
+    (RFC 5280 5.3.3) and tell in `invalid_from` when the key is thought to have been lost."""
 
     text: str = ""
     code: Reason = Reason.UNSPECIFIED
@@ -167,6 +168,8 @@ class CertificateRegister:
         why = why or Why()
         before, now = State(row.state), self.clock.now()
         after = decide(MOVES[name], before, actor, owner=row.owner, requested_by=row.requested_by, reason=why.text)
+        if after is State.REVOKED and why.code in (Reason.CERTIFICATE_HOLD, Reason.REMOVE_FROM_CRL):
+            raise MoveNotAllowed(name, "吊销不能以“暂停”为理由。", "A revocation is for good; use suspend for a hold.")
         row.state = after
         _set_status(row, before, after, why, now)
         self._log(session, row, name, before, actor, why)
@@ -214,7 +217,7 @@ def _set_status(row: CertificateRow, before: State, after: State, why: Why, now:
     """What revocation answers say from now on."""
     if after in ENDED:
         code = Reason.SUPERSEDED if after is State.SUPERSEDED else why.code
-        row.revoked_at, row.reason, row.invalid_from = why.effective_from or now, int(code), why.invalid_from
+        row.revoked_at, row.reason, row.invalid_from = now, int(code), why.invalid_from
     elif after in HELD:
         row.revoked_at, row.reason, row.invalid_from = now, int(Reason.CERTIFICATE_HOLD), None
     elif before in HELD:

@@ -1,0 +1,96 @@
+"""The registry put together on an opened home: issuing, paper codes, sealing under standing orders, the API's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cert_registry.licences.catalogue import Catalogue
+from cert_registry.licences.drafts import Draft, Registered
+from cert_registry.licences.from_approval import FromApproval
+from cert_registry.licences.holder_vault import AesHolderVault
+from cert_registry.licences.issue import Issuing
+from cert_registry.settings import registry_settings
+from cert_registry.sharing.copies import CopyDraft
+from cert_registry.web.bearer import by_bearer
+from cert_registry.web.evidence import evidence_signer
+from cert_registry.web.parts import RegistryParts
+from cli import cast
+from cli.paper_codes import PaperCodes
+from cli.sealing import SealingDesk
+from cli.stage import Stage
+from signing_service.approvals.course import registered
+from signing_service.approvals.rules import Actor
+from signing_service.custody.structures import EVIDENCE
+from signing_service.pades.placing import Placing
+from signing_service.pades.ports import Timestamper
+from signing_service.people.oauth import TokenEndpoint
+from signing_service.verification.ports import StatusSource
+
+REGISTRY = Actor("process:registry")
+COPY_ORDER = "licence-copy"
+
+
+class RegistryDesk:
+    """Makes what the registry needs of the rooms below: `issuing`, `parts`, and the outbox's consumer."""
+
+    def __init__(self, stage: Stage, timestamper: Timestamper) -> None:
+        self._stage = stage
+        self._sealing = SealingDesk(stage.settings, stage.custody, timestamper)
+        self._settings = registry_settings(stage.settings)
+        self.codes = PaperCodes(stage.settings, stage.custody, stage.clock)
+        self.catalogue = Catalogue.load()
+        self.vault = AesHolderVault(stage.data_key())
+        self.issuing = Issuing(
+            stage.database, stage.blobs, self.catalogue, self.vault, stage.clock, self._settings.verify_host
+        )
+
+    def from_approval(self) -> FromApproval:
+        """The consumer of released approvals; it reports the licence back to the case."""
+
+        def report(approval_id: str, made: Registered) -> None:
+            registered(self._stage.work, approval_id, REGISTRY, made.identifier)
+
+        return FromApproval(self.issuing, self.codes.of_licence, self.seal, report)
+
+    def seal(self, draft: Draft, rendered: bytes) -> bytes:
+        """A rendered licence, sealed under the holder's standing order for its type."""
+        return self._sealing.seal_under_order(
+            rendered, _centred(draft.seal_centre_mm), draft.type_key, self._stage.clock.now()
+        )
+
+    def seal_copy(self, draft: CopyDraft) -> bytes:
+        """A purpose-bound copy, sealed under the standing order for copies."""
+        return self._sealing.seal_under_order(
+            draft.rendered, _centred(draft.seal_centre_mm), COPY_ORDER, self._stage.clock.now()
+        )
+
+    def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:
+        return self._stage.judge(content, name, status).as_json()
+
+    def parts(self, tokens: TokenEndpoint) -> RegistryParts:
+        """Everything that the API is given."""
+        stage = self._stage
+        certificate = stage.custody.service_certificates(EVIDENCE)[0]
+        return RegistryParts(
+            database=stage.database,
+            blobs=stage.blobs,
+            clock=stage.clock,
+            catalogue=self.catalogue,
+            vault=self.vault,
+            issuing=self.issuing,
+            settings=self._settings,
+            authenticate=by_bearer(tokens.authenticate),
+            evidence=evidence_signer(certificate, lambda content: stage.custody.sign_service(EVIDENCE, content)),
+            verify_file=self.verify_file,
+            read_code=self.codes.read,
+            paper_code=self.codes.of_licence,
+            seal=self.seal,
+            seal_copy=self.seal_copy,
+        )
+
+
+def _centred(centre_mm: tuple[float, float]) -> Placing:
+    """The seal's box on the last page, its centre where the layout wants it. The size is the picture's own."""
+    half = cast.SEAL_DIAMETER_MM / 2
+    return Placing(page=-1, x_mm=centre_mm[0] - half, y_mm=centre_mm[1] - half)

@@ -1,0 +1,120 @@
+"""Sealing as a holder has it done: the USB key authorises, custody seals what it covers, the TSA stamps it.
+
+No database transaction is open while a token, custody or the TSA is waited for (DESIGN 5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from cli import cast
+from cli.opened_home import load_picture
+from hardware.ports import Mechanism, Token
+from signing_service.custody.keys import SealKey
+from signing_service.custody.ports import CustodyPort
+from signing_service.errors import SigningServiceError, Text
+from signing_service.kernel.blobs import write_atomically
+from signing_service.kernel.clock import local
+from signing_service.pades.appearance import SealAppearance
+from signing_service.pades.placing import AnyPlacing
+from signing_service.pades.ports import Timestamper
+from signing_service.pades.request import Level, SignatureRequest
+from signing_service.pades.sign import complete, prepare, sign
+from signing_service.pki.signature_algorithms import algorithm_for
+from signing_service.seals.authorisation import Authorisation, authorise_digests, standing_order
+from signing_service.seals.holder_signature import sign_authorisation
+from signing_service.settings import Settings
+
+VALID_FOR = timedelta(hours=1)
+ORDER_LASTS, ORDER_COUNT = timedelta(days=365), 10_000
+
+
+class NoStandingOrder(SigningServiceError):
+    """The holder has not ordered that documents of this type be sealed."""
+
+    code = "no_standing_order"
+
+    def __init__(self, document_type: str) -> None:
+        super().__init__(
+            Text(
+                f"用印人没有授权批量加盖“{document_type}”。",
+                f'The holder gave no standing order for "{document_type}".',
+            ),
+            advice=Text(
+                "请用印人用 USB Key 签署该类型的长期授权。", "The holder signs one for this type with the USB key."
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SealingDesk:
+    """What sealing needs: the home's settings, custody, and a timestamp authority."""
+
+    settings: Settings
+    custody: CustodyPort
+    timestamper: Timestamper
+
+    def authorise_and_seal(self, pdf: bytes, placing: AnyPlacing, holder: Token, now: datetime) -> bytes:
+        """One document: prepared, authorised by its digest with the holder's key, sealed, stamped, locked.
+
+        Raises PdfRefusal and PadesError for the file, AuthorisationRefused and CustodyError, and the TSA's errors.
+        """
+        seal = SealKey.of(self.custody, cast.DEFAULT_SEAL, b"")
+        prepared = prepare(pdf, self._request(placing, now), seal.certificate, seal.chain)
+        begin = now.replace(microsecond=0)
+        allowed = authorise_digests(
+            cast.DEFAULT_SEAL, {prepared.digest.hex()}, not_before=begin, until=begin + VALID_FOR
+        )
+        granted = SealKey.of(self.custody, cast.DEFAULT_SEAL, signed_by(holder, allowed))
+        value = granted.sign(prepared.signed_attributes, _mechanism(seal.certificate))
+        token = self.timestamper.timestamp(hashlib.sha256(value).digest())
+        return complete(prepared, value, certificate=seal.certificate, chain=seal.chain, timestamp_token=token)
+
+    def seal_under_order(self, pdf: bytes, placing: AnyPlacing, document_type: str, now: datetime) -> bytes:
+        """One document under the holder's standing order for its type. Raises NoStandingOrder and as above."""
+        path = order_file(self.settings, document_type)
+        if not path.exists():
+            raise NoStandingOrder(document_type)
+        key = SealKey.of(self.custody, cast.DEFAULT_SEAL, path.read_bytes(), document_type=document_type)
+        return sign(pdf, self._request(placing, now), key, timestamper=self.timestamper)
+
+    def _request(self, placing: AnyPlacing, now: datetime) -> SignatureRequest:
+        return SignatureRequest(
+            field=f"Seal-{now:%Y%m%d%H%M%S%f}",
+            signed_at=local(now),
+            appearance=SealAppearance(load_picture(self.settings, cast.DEFAULT_SEAL)),
+            placing=placing,
+            name=cast.APPROVING.name,
+            lock=True,
+            level=Level.B_T,
+        )
+
+
+def give_standing_order(settings: Settings, holder: Token, document_type: str, now: datetime) -> None:
+    """The holder's order to seal documents of one type, signed with the USB key and kept beside the seal."""
+    begin = now.replace(microsecond=0)
+    order = standing_order(cast.DEFAULT_SEAL, document_type, ORDER_COUNT, not_before=begin, until=begin + ORDER_LASTS)
+    path = order_file(settings, document_type)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, signed_by(holder, order))
+
+
+def signed_by(holder: Token, authorisation: Authorisation) -> bytes:
+    """The authorisation, signed with the signing key of the holder's USB key."""
+    key = holder.key(label="signing")
+    return sign_authorisation(
+        authorisation, (key, holder.certificate_for(key), algorithm_for(key.public_key).mechanism)
+    )
+
+
+def order_file(settings: Settings, document_type: str) -> Path:
+    return settings.home / "seals" / "orders" / f"{document_type}.json"
+
+
+def _mechanism(certificate: bytes) -> Mechanism:
+    return algorithm_for(x509.load_der_x509_certificate(certificate).public_key()).mechanism

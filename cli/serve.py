@@ -1,0 +1,75 @@
+"""`zhengyin serve`, `worker` and `custody`: the processes of one home. `serve` starts and stops the other two."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from cli.listening import address_of, listen
+from cli.opened_home import open_home
+from cli.processes import announce_ready, running
+from signing_service.custody.core import Custody
+from signing_service.custody.socket_server import CustodyServer
+from signing_service.errors import Text
+
+
+def custody(ctx: typer.Context) -> None:
+    """Start the process that owns the service tokens; it listens on HOME/custody/custody.sock until stopped."""
+    settings = open_home(ctx.obj.home)
+    server = CustodyServer(settings.custody_socket, Custody(settings.custody))
+    with server:
+        announce_ready(socket=str(settings.custody_socket))
+        _until_stopped()
+
+
+def worker(
+    ctx: typer.Context,
+    server: Annotated[str, typer.Option(help="The web server of this home, whose TSA is asked.")] = "",
+) -> None:
+    """Start the worker: what waits in the outbox, and what is due each minute."""
+    from cli.worker import make_worker
+
+    settings = open_home(ctx.obj.home)
+    made = make_worker(settings, server or settings.base_url)
+    made.start()
+    announce_ready()
+    _until_stopped()
+    made.close()
+
+
+def serve(
+    ctx: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Instead of the home's own port; 0 takes any free one.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Announce the address as one JSON line.")] = False,
+) -> None:
+    """Start custody, worker and web server of a home, and stop them together (Ctrl-C)."""
+    settings = open_home(ctx.obj.home)
+    logs = settings.home / "logs"
+    with ExitStack() as stack:
+        bound = stack.enter_context(listen(settings.base_url, port))
+        stack.enter_context(running(settings.home, "custody", log=logs / "custody.log"))
+        url = address_of(bound)
+        stack.enter_context(running(settings.home, "worker", "--server", url, log=logs / "worker.log"))
+        from cli.web_app import make_web_app
+
+        app = make_web_app(settings, url)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        if json_output:
+            announce_ready(url=url)
+        else:
+            words = Text(f"服务已启动:{url}/ (Ctrl-C 停止)", f"Serving at {url}/ (Ctrl-C stops)")
+            print(words.in_(ctx.obj.language), file=sys.stderr, flush=True)
+        server.run(sockets=[bound])
+
+
+def _until_stopped() -> None:
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    stopped.wait()

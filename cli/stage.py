@@ -1,0 +1,78 @@
+"""A home opened for work: its stores, custody, PKI, clock and engine, as commands and server hand them round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cert_registry.licences.status_facts import LicenceStatusFacts
+from cli.founding_records import data_key_file
+from cli.opened_home import open_custody
+from cli.own_services import OwnRevocation, pki_over
+from cli.trust_store import current_crls, home_policy
+from signing_service.approvals.casework import Casework
+from signing_service.approvals.examining import Finding
+from signing_service.approvals.matter_catalogue import MatterCatalogue
+from signing_service.custody.ports import CustodyPort
+from signing_service.kernel.audit_log import AuditLog
+from signing_service.kernel.blobs import LocalBlobs
+from signing_service.kernel.clock import Clock, SystemClock
+from signing_service.kernel.database import Database
+from signing_service.kernel.outbound import Outbound, OutboundPolicy
+from signing_service.pki.assembly import PkiServices
+from signing_service.pki.register import CertificateRegister
+from signing_service.pki.tsp_client import HttpTimestamper
+from signing_service.settings import Settings
+from signing_service.verification.engine import verify
+from signing_service.verification.ports import StatusSource
+from signing_service.verification.report import Report
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Made by `open_stage`; owns the database and custody's connection."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    blobs: LocalBlobs
+    custody: CustodyPort
+    pki: PkiServices
+    work: Casework
+
+    def judge(self, content: bytes, name: str = "", status: StatusSource | None = None) -> Report:
+        """The one engine's report, with this home's trust, its present CRLs and the registry's facts."""
+        policy = home_policy(self.settings, self.clock.now(), current_crls(self.pki.crls))
+        return verify(content, policy, status or LicenceStatusFacts(self.database, self.clock), file_name=name)
+
+    def examine(self, content: bytes) -> Finding:
+        """`judge`, as far as a case's course depends on it."""
+        return Finding.from_report(self.judge(content))
+
+    def revocation(self) -> OwnRevocation:
+        return OwnRevocation(self.pki.evidence)
+
+    def data_key(self) -> bytes:
+        """The key for holders' codes, unwrapped by custody's token."""
+        return self.custody.unwrap_data_key(data_key_file(self.settings).read_bytes())
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_stage(settings: Settings) -> Stage:
+    """Open the home's database and reach custody. Raises ServiceCertificateMissing where no ceremony was held."""
+    clock, database = SystemClock(), Database(settings.database_url)
+    custody, blobs = open_custody(settings), LocalBlobs(settings.blobs)
+    register = CertificateRegister(database, clock, AuditLog())
+    work = Casework(database, blobs, clock, MatterCatalogue.read())
+    return Stage(settings, clock, database, blobs, custody, pki_over(register, custody, settings), work)
+
+
+def http_timestamper(settings: Settings, url: str) -> HttpTimestamper:
+    """Our own TSA over HTTP at the server's address."""
+    return HttpTimestamper(f"{url}/tsa", Outbound(OutboundPolicy(_allowed(settings, [url]))))
+
+
+def _allowed(settings: Settings, urls: Sequence[str]) -> frozenset[str]:
+    return settings.outbound_hosts | {url.partition("://")[2] for url in urls}

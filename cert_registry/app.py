@@ -1,29 +1,35 @@
-"""The whole web application of a home: the registry's routes and, handed in, the signing service's."""
+"""The whole web application of a home: the signing service's, with the registry's API and pages added."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from fastapi import FastAPI
 
+from cert_registry.errors import Text
 from cert_registry.web.api import make_api
+from cert_registry.web.pages import make_pages
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.statuses import install
+from signing_service import app as service
+from signing_service.kernel.pages import Link
 from signing_service.settings import Settings
 
 __all__ = ["RegistryParts", "create_app"]
+WEB = Path(__file__).parent / "web"
+VERIFY = Link("/v", Text("核验", "Verify"))
 
 
 def create_app(settings: Settings, parts: RegistryParts) -> FastAPI:
-    """Composes; opens nothing. The OpenAPI document is at /api/openapi.json, its pages at /api/docs."""
-    app = FastAPI(
-        title=f"{settings.city}电子证照接口 / Zhengyin licence API",
-        version="1",
-        description="供各部门核验和复用电子证照。错误为 RFC 9457 文档,code 稳定。",
-        openapi_url="/api/openapi.json",
-        docs_url=None,
-        redoc_url=None,
+    """Composes; opens nothing. The OpenAPI document is at /api/openapi.json, a page for people at /api/docs."""
+    given = parts.service or service.Parts(database=parts.database, clock=parts.clock)
+    whole = replace(
+        given,
+        routers=[*given.routers, make_api(parts), make_pages(parts)],
+        links=[*given.links, VERIFY],
+        templates=[*given.templates, WEB / "templates"],
     )
+    app = service.create_app(settings, whole)
     install(app)
-    app.include_router(make_api(parts))
-    for router in parts.routers:
-        app.include_router(router)
     return app

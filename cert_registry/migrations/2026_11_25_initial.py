@@ -5,7 +5,7 @@ from alembic import op
 
 from signing_service.kernel import database
 
-revision = "fcd782222cb6"
+revision = "93b535edabea"
 down_revision = None
 branch_labels = ("registry",)
 depends_on = None
@@ -31,6 +31,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("holder_consent", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_holder_consent_identifier"), ["identifier"], unique=False)
+
+    op.create_table(
+        "idempotent_call",
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("at", database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("answer", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("client_id", "key", name=op.f("pk_idempotent_call")),
+    )
+    with op.batch_alter_table("idempotent_call", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotent_call_at"), ["at"], unique=False)
 
     op.create_table(
         "issuing_right",
@@ -237,6 +249,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_issuing_right_issuer_code"))
 
     op.drop_table("issuing_right")
+    with op.batch_alter_table("idempotent_call", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_idempotent_call_at"))
+
+    op.drop_table("idempotent_call")
     with op.batch_alter_table("holder_consent", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_holder_consent_identifier"))
 

@@ -89,6 +89,19 @@ class Access:
         return ANY in self.fields or field in self.fields
 
 
+class NotVisible(LicenceNotFound):
+    """The department has no grant at all for this type: the answer does not say whether the licence exists."""
+
+    def __init__(self, need: Need, contact: Text) -> None:
+        super().__init__()
+        name = NAMES[need.action]
+        self.why = Text(
+            f"贵部门也没有为事项 {need.matter} {name.zh}该类型证照的授权。",
+            f"Nor has your department a grant to {name.en} this type for matter {need.matter}.",
+        )
+        self.advice = Text(f"请检查编号;需要授权请向{contact.zh}申请。", f"Check it; for a grant ask {contact.en}.")
+
+
 class GrantMissing(RegistryError):
     """The department has grants for this type, but none that covers what it asks."""
 
@@ -133,7 +146,7 @@ def decide(
         return Access(relation, frozenset({ANY}))
     current = [grant for grant in grants if grant.holds_at(at) and grant.type_code in (need.type_code, ANY)]
     if not current:
-        raise LicenceNotFound
+        raise NotVisible(need, contact)
     fitting = [grant for grant in current if need.action in grant.actions and {need.matter, ANY} & grant.matters]
     if not fitting:
         raise GrantMissing(need, contact)

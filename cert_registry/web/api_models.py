@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from cert_registry.licences.holders import USCC
 from cert_registry.licences.identifiers import LONGEST
@@ -19,7 +20,29 @@ Fields = Annotated[dict[Key, JsonValue], Field(max_length=100)]
 
 
 class Strict(BaseModel):
+    """No unknown entries, and no text that a database or a JSON answer could not carry: NUL, half surrogates."""
+
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def carries_plain_text(cls, value: Any) -> Any:
+        refuse_unprintable(value)
+        return value
+
+
+def refuse_unprintable(value: Any) -> None:
+    """Looks into lists and mappings. Raises ValueError."""
+    if isinstance(value, str):
+        if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in value):
+            raise ValueError("text must not hold NUL or half surrogates")
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            refuse_unprintable(name)
+            refuse_unprintable(part)
+    elif isinstance(value, list):
+        for part in value:
+            refuse_unprintable(part)
 
 
 class HolderBody(Strict):

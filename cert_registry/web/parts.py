@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from cert_registry.licences.catalogue import Catalogue
 from cert_registry.licences.drafts import PaperCode, Seal
@@ -15,6 +15,7 @@ from cert_registry.licences.issue import Issuing
 from cert_registry.settings import RegistrySettings
 from cert_registry.sharing.copies import SealCopy
 from cert_registry.verification.lookup import CodeReader, EngineVerify, OtherRegistry
+from signing_service.app import Parts
 from signing_service.kernel.blobs import BlobStore
 from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
@@ -32,7 +33,7 @@ class Caller(Protocol):
 
 
 Authenticate = Callable[[Request], Caller]
-"""The caller of a request. Raises an ExplainedError whose code is listed in `statuses` as 401 or 403."""
+"""The caller of a request, by its bearer token. Raises people.errors.TokenRefused."""
 Evidence = Callable[[Mapping[str, Any]], str]
 """Claims to a signed compact JWS. Called with no transaction open; may go to a token."""
 DepartmentCodes = Callable[[str], frozenset[str]]
@@ -53,7 +54,7 @@ def unchanged(_issuer_code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RegistryParts:
-    """`routers`: those of the signing service, mounted in the same application."""
+    """`service`: what the signing service's application is made of; the registry is added to it."""
 
     database: Database
     blobs: BlobStore
@@ -72,4 +73,4 @@ class RegistryParts:
     department_codes: DepartmentCodes = itself
     competent_body: CompetentBody = unchanged
     other_registries: Mapping[str, OtherRegistry] = field(default_factory=dict)
-    routers: Sequence[APIRouter] = ()
+    service: Parts | None = None

@@ -113,7 +113,7 @@ def test_the_same_key_gives_the_same_answer_and_another_body_is_refused(registry
     assert first.json() == again.json()
     other = post(registry, "/licences", issue_body("2026-2"), key="key-00001")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-    assert registry.call("POST", "/licences", "bureau", json=issue_body()).status_code == 422
+    assert registry.call("POST", "/licences", "bureau", json=issue_body()).status_code == 400
 
 
 def test_two_clerks_of_one_system_give_one_licence_and_one_conflict(registry: Registry) -> None:

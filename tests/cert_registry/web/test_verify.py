@@ -20,7 +20,7 @@ UNKNOWN = str(LicenceIdentifier("11990000MB0000019F001", BUREAU.code, "0" * 20, 
 def by_identifier(registry: Registry, identifier: str, who: str = "housing", **changes: object) -> tuple[int, dict]:
     body = {**PURPOSE, "identifier": identifier, **changes}
     reply = registry.call("POST", "/verify/identifier", who, json=body)
-    return reply.status_code, reply.json()
+    return reply.status_code, {key: value for key, value in reply.json().items() if key != "request_id"}
 
 
 def by_file(registry: Registry, content: bytes, who: str = "housing", **changes: str) -> tuple[int, dict]:
@@ -76,6 +76,7 @@ def test_without_any_grant_an_existing_licence_looks_like_none(registry: Registr
     there, absent = by_identifier(registry, done.identifier), by_identifier(registry, UNKNOWN)
     assert there == absent
     assert there[0] == 404
+    assert "示例市电子证照管理部门" in there[1]["detail"]
 
 
 def test_a_grant_for_another_matter_names_what_is_missing_whether_or_not_it_exists(registry: Registry) -> None:
@@ -188,7 +189,7 @@ def test_a_batch_answers_each_and_logs_each(registry: Registry) -> None:
     assert reasons == ["passed"] * 3 + ["not_found_here", "identifier_malformed"]
     assert len(log(registry, "api.verify_identifier")) == 3
     too_many = registry.call("POST", "/verify/batch", json={**PURPOSE, "identifiers": ["x"] * 1001})
-    assert too_many.status_code == 422
+    assert too_many.status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -200,13 +201,14 @@ def test_a_batch_answers_each_and_logs_each(registry: Registry) -> None:
         ({"purpose": "x" * 201}, "request_invalid"),
         ({"matter": ""}, "request_invalid"),
         ({"colour": "red"}, "request_invalid"),
+        ({"consent": "a\0b"}, "request_invalid"),
     ],
 )
 def test_every_call_carries_a_purpose_without_personal_numbers(
     registry: Registry, changes: dict[str, str], code: str
 ) -> None:
     status, answer = by_identifier(registry, UNKNOWN, **changes)
-    assert (status, answer["code"]) == (422, code)
+    assert (status, answer["code"]) == (400 if code == "request_invalid" else 422, code)
     assert PERSON.code not in str(answer)
 
 
@@ -214,8 +216,8 @@ def test_every_call_carries_a_purpose_without_personal_numbers(
 def test_without_a_good_token_nothing_answers(registry: Registry, header: str) -> None:
     reply = registry.client.post("/api/v1/verify/identifier", json={}, headers={"Authorization": header})
     assert reply.status_code == 401
-    assert reply.headers["www-authenticate"] == "Bearer"
-    assert reply.json()["code"] in ("invalid_token", "token_missing")
+    assert reply.headers["www-authenticate"].startswith("Bearer")
+    assert reply.json()["code"] == "invalid_token"
 
 
 def test_english_where_it_is_asked_for(registry: Registry) -> None:
@@ -223,3 +225,9 @@ def test_english_where_it_is_asked_for(registry: Registry) -> None:
         "POST", "/verify/identifier", json={**PURPOSE, "identifier": UNKNOWN}, headers={"Accept-Language": "en"}
     )
     assert reply.json()["title"] == "This registry does not hold that licence."
+
+
+def test_half_a_surrogate_is_refused_not_crashed_on(registry: Registry) -> None:
+    body = '{"purpose": "x", "matter": "M1", "holder": {"code": "1"}, "types": ["\\ud800"]}'
+    reply = registry.call("POST", "/licences/search", content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code == 400

@@ -117,7 +117,7 @@ class UseBook:
         """Every use of a seal, oldest first."""
         return self._found(select(SealUse).where(SealUse.seal_id == seal_id))
 
-    def _found(self, query: Select[tuple[SealUse]]) -> list[SealUse]:
+    def _found(self, query: Select[SealUse]) -> list[SealUse]:
         """The rows as they are now, cut loose from the session."""
         with self._register.database.read() as session:
             uses = list(session.scalars(query.order_by(SealUse.id)))

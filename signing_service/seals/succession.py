@@ -148,12 +148,8 @@ class SuccessionBook:
         if old.keys() != set(plan.pairs):
             listed = "、".join(sorted(old.keys() ^ set(plan.pairs)))
             raise SuccessionRefused(f"清单与在用印章不一致:{listed}。", f"The list and the seals differ: {listed}.")
-        steps = []
-        for seal_id, new_id in sorted(plan.pairs.items()):
-            steps.append(_stop(old[seal_id], new_id))
-            if new_id:
-                steps.append(self._start(session, plan, new_id))
-        return steps
+        stops = [_stop(old[seal_id], new_id) for seal_id, new_id in sorted(plan.pairs.items())]
+        return stops + [self._start(session, plan, new_id) for new_id in sorted(set(plan.pairs.values()) - {""})]
 
     def _start(self, session: Session, plan: SuccessionPlan, new_id: str) -> Step:
         new = self._register.find(session, new_id)

@@ -104,6 +104,13 @@ def test_an_incomplete_or_wrong_list_is_refused(register, plan, change):
         SuccessionBook(register).draft(replace(plan, **change), FIRST)
 
 
+def test_a_merger_puts_one_seal_in_the_place_of_several(register, plan):
+    steps = SuccessionBook(register).dry_run(replace(plan, pairs={"planning": "resources", "land": "resources"}))
+    assert [(s.move, s.seal_id) for s in steps] == [
+        ("replace", "land"), ("replace", "planning"), ("activate", "resources"),
+    ]  # fmt: skip
+
+
 def test_nobody_decides_alone(register, plan):
     book = SuccessionBook(register)
     with pytest.raises(SuccessionRefused):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -15,6 +14,7 @@ from signing_service.verification.errors import DamagedPdf
 from signing_service.verification.fields import FormField, signature_dictionary
 from signing_service.verification.referrers import ReferenceIndex
 from signing_service.verification.roles import Part, Role, Roles, is_stream_of
+from signing_service.verification.spans import syntax_spans
 from signing_service.verification.syntax import Dictionary, Ref, Stream
 
 
@@ -69,11 +69,9 @@ def _stray_object(old: Document, new: Document) -> int | None:
     placed |= {section.offset for section in added}
     placed |= {offset for section in added if type(offset := section.trailer.get("XRefStm")) is int}
     placed = {new.file.behind_blanks(offset) for offset in placed}
-    headers = new.file.headers_from(old.end)
     position = old.end
-    for offset, number, _ in headers[bisect_left(headers, (position, 0, 0)) :]:
-        if offset >= new.end:
-            break
+    headers = [header for start, end in syntax_spans(new, old.end) for header in new.file.headers_in(start, end)]
+    for offset, number, _ in headers:
         if offset < position:
             continue
         if offset not in placed:

@@ -43,17 +43,12 @@ class PdfFile:
     @cached_property
     def headers(self) -> list[tuple[int, int, int]]:
         """Every `N G obj` in the bytes: (offset, number, generation). Those inside stream data are not filtered out."""
-        return self._scan_headers(0)
+        return self.headers_in(0, len(self.data))
 
-    def headers_from(self, start: int) -> list[tuple[int, int, int]]:
-        """As `headers`, from an offset on."""
-        if "headers" in self.__dict__ or start == 0:
-            return self.headers
-        return self._scan_headers(start)
-
-    def _scan_headers(self, start: int) -> list[tuple[int, int, int]]:
+    def headers_in(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """As `headers`, between two offsets."""
         found, position, data = [], start, self.data
-        while (position := data.find(b"obj", position)) >= 0:
+        while (position := data.find(b"obj", position, end)) >= 0:
             if data[position - 3 : position] != b"end":
                 match = _NUMBERS_BEFORE.search(data[max(0, position - 24) : position])
                 if match:
@@ -150,6 +145,7 @@ class Document:
         self.sections: list[Section] = []
         self.xref: dict[int, Entry] = {}
         self.trailer = Dictionary()
+        self.form: list[Any] | None = None  # kept by `fields`, which alone fills it
         self._cache: dict[int, Any] = {}
         self._loading: set[int] = set()
         try:

@@ -8,9 +8,11 @@ because a signature may only count on timestamps and later signatures that are t
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from signing_service.verification.acceptance import accept_signer
+from signing_service.verification.byte_range import Coverage
 from signing_service.verification.chain import TrustStore
 from signing_service.verification.conclusion import headline, settle
 from signing_service.verification.context import Context, Judged
@@ -31,39 +33,41 @@ from signing_service.verification.ports import StatusSource
 from signing_service.verification.reasons import REASONS, Usable
 from signing_service.verification.report import Check, Report
 from signing_service.verification.revocation import RevocationData
+from signing_service.verification.spans import syntax_spans
 
 
 def verify(pdf: bytes, policy: Policy, status: StatusSource | None = None, *, file_name: str = "") -> Report:
     """Judge `pdf`. Any bytes give a report; nothing is raised for what a file contains, nothing fetched without a fetcher."""
-    digest = hashlib.sha256(pdf).digest()
     try:
-        return _verify(pdf, digest, policy, status, file_name)
+        return _verify(pdf, policy, status, file_name)
     except (ResourceLimit, RecursionError, MemoryError) as error:
-        return _stopped(file_name, digest, policy, "resource_limit", str(error))
+        return _stopped(file_name, pdf, policy, "resource_limit", str(error))
     except PasswordNeeded as error:
-        return _stopped(file_name, digest, policy, "password_needed", error.explain("en"))
+        return _stopped(file_name, pdf, policy, "password_needed", error.explain("en"))
     except VerificationError as error:
-        return _stopped(file_name, digest, policy, "unreadable", error.explain("en"))
+        return _stopped(file_name, pdf, policy, "unreadable", error.explain("en"))
     except Exception as error:  # the last line of defence: a hostile file must never become a traceback
-        return _stopped(file_name, digest, policy, "unreadable", f"{type(error).__name__}: {error}")
+        return _stopped(file_name, pdf, policy, "unreadable", f"{type(error).__name__}: {error}")
 
 
-def _stopped(file_name: str, digest: bytes, policy: Policy, reason: str, detail: str) -> Report:
-    report = Report(file_name, digest, policy.at, reason, REASONS[reason].usable)
+def _stopped(file_name: str, pdf: bytes, policy: Policy, reason: str, detail: str) -> Report:
+    report = Report(file_name, hashlib.sha256(pdf).digest(), policy.at, reason, REASONS[reason].usable)
     report.checks.append(Check("0 reading", "indeterminate", detail[:400]))
     return report
 
 
-def _verify(pdf: bytes, digest: bytes, policy: Policy, status: StatusSource | None, file_name: str) -> Report:
+def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: str) -> Report:
     document = _open(pdf, policy)
     identifiers = tuple(dict.fromkeys([*policy.identifiers, *identifiers_in(document)]))
-    facts = status.facts(identifiers, digest, policy.at) if status is not None else None
     revisions = Revisions(document.file, document)
     found = find_signatures(document.file, revisions)
+    digests = Digests(pdf, document.file.spending, [item.coverage for item in found if isinstance(item.coverage, Coverage)])
+    digest = digests.of_file()
+    facts = status.facts(identifiers, digest, policy.at) if status is not None else None
     store = read_security_store(document)
     trust = TrustStore(policy, store.certificates)
     revocation = RevocationData([*policy.crls, *store.crls], [*policy.ocsp_responses, *store.ocsp_responses], trust)
-    context = Context(policy, revisions, trust, revocation, Digests(pdf, document.file.spending), facts)
+    context = Context(policy, revisions, trust, revocation, digests, facts)
     signatures = [judge_integrity(item, context) for item in found]
     steps = steps_between(signatures, revisions)
     _judge_each(signatures, steps, context, _archived_time(pdf, context))
@@ -171,11 +175,10 @@ def _structure(signatures: Sequence[Judged], steps: Sequence[Step], context: Con
         checks.append(
             Check("6 unsigned_data_after_last_signature", "failed", f"{steps[-1].end - steps[-1].start} bytes")
         )
-    for end in {judged.found.end for judged in signatures if judged.intact}:
-        problem = ambiguity(context.revisions.at(end))
-        if problem:
-            checks.append(Check("1 ambiguous_structure", "indeterminate", problem))
-            break
+    newest = max(judged.found.end for judged in signatures if judged.intact)
+    problem = ambiguity(context.revisions.at(newest))
+    if problem:
+        checks.append(Check("1 ambiguous_structure", "indeterminate", problem))
     return checks, max(intact)
 
 
@@ -187,10 +190,9 @@ def ambiguity(document: Document) -> str | None:
     placed = {document.file.behind_blanks(offset) for offset in offsets if offset > 0}
     bounds = sorted(section.offset for section in document.sections)
     seen: dict[tuple[int, int], int] = {}
-    for offset, number, _ in document.file.headers:
-        if offset >= document.end:
-            break
-        revision = next((index for index, bound in enumerate(bounds) if offset < bound), len(bounds))
+    headers = [header for start, end in syntax_spans(document, 0) for header in document.file.headers_in(start, end)]
+    for offset, number, _ in headers:
+        revision = bisect_right(bounds, offset)
         if (revision, number) in seen and _both_real(document, seen[revision, number], offset, placed):
             return f"object {number} occurs twice in one revision"
         seen[revision, number] = offset

@@ -38,6 +38,13 @@ def text(value: Any) -> str:
 
 def form_fields(document: Document) -> list[FormField]:
     """Every field below /AcroForm /Fields, parents included, each with its full name. Bounded; loops are cut."""
+    if document.form is None:
+        document.form = _walk(document)
+    found: list[FormField] = document.form
+    return found
+
+
+def _walk(document: Document) -> list[FormField]:
     roots = document.array(document.dictionary(document.catalog.get("AcroForm")).get("Fields"))
     limit = document.file.spending.limits.fields
     pending: list[tuple[Any, str, str | None, Any]] = [(root, "", None, None) for root in reversed(roots)]

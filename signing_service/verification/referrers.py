@@ -9,11 +9,11 @@ from typing import Any
 
 from signing_service.verification.document import Document, PdfFile
 from signing_service.verification.errors import DamagedPdf
+from signing_service.verification.spans import syntax_spans
 from signing_service.verification.syntax import Dictionary, Ref, Stream
 
 _GAP = rb"(?:[\0\t\n\f\r ]|%[^\r\n]*[\r\n])+"
-_REFERENCE = re.compile(rb"(\d{1,10})" + _GAP + rb"\d{1,5}" + _GAP + rb"R(?![^\0\t\n\f\r ()<>\[\]{}/%])")
-_LARGE = 65536
+_REFERENCE = re.compile(rb"(?<![0-9A-Za-z])0*+(\d{1,10})" + _GAP + rb"\d{1,5}" + _GAP + rb"R(?![^\0\t\n\f\r ()<>\[\]{}/%])")
 TRAILER = 0
 
 
@@ -28,7 +28,7 @@ class ReferenceIndex:
     def referrers(self, document: Document, number: int) -> set[int]:
         """Object numbers that refer to `number` in this revision; TRAILER stands for the trailer."""
         starts, numbers = self._current(document)
-        self._scan(document, starts)
+        self._scan(document)
         found = set()
         for position in self._hits.get(number, ()):
             if position >= document.end:
@@ -60,29 +60,13 @@ class ReferenceIndex:
         result: tuple[list[int], list[int]] = cached
         return result
 
-    def _scan(self, document: Document, starts: list[int]) -> None:
+    def _scan(self, document: Document) -> None:
         if self._scanned >= document.end:
             return
         begin, self._scanned = self._scanned, document.end
-        for start, end in self._spans(document, starts, begin):
+        for start, end in syntax_spans(document, begin):
             for match in _REFERENCE.finditer(self._file.data, start, end):
                 self._hits.setdefault(int(match[1]), []).append(match.start())
-
-    def _spans(self, document: Document, starts: list[int], begin: int) -> Iterator[tuple[int, int]]:
-        """Stretches of the file without the bodies of large streams."""
-        position = begin
-        bounds = [*[start for start in starts if start >= begin], document.end]
-        for start, following in zip(bounds, bounds[1:], strict=False):
-            if following - start < _LARGE:
-                continue
-            try:
-                _, _, value, _ = self._file.object_at(start, document.end, document.resolve)
-            except DamagedPdf:
-                continue
-            if isinstance(value, Stream):
-                yield position, value.start
-                position = value.start + value.length
-        yield position, document.end
 
     def _compressed(self, document: Document) -> dict[int, set[int]]:
         """References made by objects inside object streams."""

@@ -32,6 +32,7 @@ PinFile = Annotated[Path | None, typer.Option("--pin-file", help="Owner-only fil
 PinFd = Annotated[int | None, typer.Option("--pin-fd", help="Open file descriptor with the PIN.")]
 SoPinFile = Annotated[Path | None, typer.Option("--so-pin-file", help="Owner-only file with the SO PIN (PUK).")]
 SoPinFd = Annotated[int | None, typer.Option("--so-pin-fd", help="Open file descriptor with the SO PIN.")]
+NewSoPinFile = Annotated[Path | None, typer.Option(help="Owner-only file: changes a factory SO PIN to this one.")]
 NewPinFile = Annotated[Path | None, typer.Option("--new-pin-file", help="Owner-only file with the new PIN.")]
 NewPinFd = Annotated[int | None, typer.Option("--new-pin-fd", help="Open file descriptor with the new PIN.")]
 Confirm = Annotated[str | None, typer.Option("--confirm-serial", help="The serial, instead of typing it when asked.")]
@@ -171,6 +172,7 @@ def init(
     so_pin_file: SoPinFile = None, so_pin_fd: SoPinFd = None,
     new_pin_file: NewPinFile = None, new_pin_fd: NewPinFd = None,
     confirm_serial: Confirm = None,
+    new_so_pin_file: NewSoPinFile = None,
 ) -> None:  # fmt: skip
     """Label a token and set its SO PIN and user PIN. With --serial everything on it is erased (factory reset)."""
     language = _language(ctx)
@@ -178,7 +180,8 @@ def init(
         _confirm(serial, confirm_serial, language)
     so_pin = _pin(so_pin_file, so_pin_fd, Text("SO PIN", "SO PIN"), language)
     user_pin = _pin(new_pin_file, new_pin_fd, Text("新的用户 PIN", "New user PIN"), language, twice=True)
-    made = care.initialise(module, label=label, so_pin=so_pin, user_pin=user_pin, serial=serial)
+    new_so = read_pin_file(new_so_pin_file) if new_so_pin_file is not None else None
+    made = care.initialise(module, label=label, so_pin=so_pin, user_pin=user_pin, serial=serial, new_so_pin=new_so)
     typer.echo(made.serial)
 
 

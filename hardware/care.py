@@ -10,15 +10,27 @@ from .pin_source import clean_pin
 from .ports import TokenInfo
 
 
-def initialise(module: str, *, label: str, so_pin: str, user_pin: str, serial: str | None = None) -> TokenInfo:
+def initialise(
+    module: str,
+    *,
+    label: str,
+    so_pin: str,
+    user_pin: str,
+    serial: str | None = None,
+    new_so_pin: str | None = None,
+) -> TokenInfo:
     """Labels a token and sets both PINs. With `serial` that token is erased; without, the first empty one is taken.
 
-    Some modules (openCryptoki) accept only their factory SO PIN here; change it with `change_pin` afterwards.
+    `so_pin` is what the token takes now: a factory SO PIN (openCryptoki, cards) is changed to `new_so_pin` at once.
     """
     so_pin, user_pin = clean_pin(so_pin), clean_pin(user_pin)
     port = _port(module)
     info = port.init_token(serial, so_pin, label)
-    unblock(module, serial=info.serial, so_pin=so_pin, new_pin=user_pin)
+    if not port.any_login():
+        port.reinitialise()  # openCryptoki refuses the officer in the process that has just erased the token
+    if new_so_pin is not None:
+        change_pin(module, serial=info.serial, old=so_pin, new=new_so_pin, officer=True)
+    unblock(module, serial=info.serial, so_pin=new_so_pin or so_pin, new_pin=user_pin)
     return port.token(info.serial)
 
 

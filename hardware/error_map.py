@@ -59,6 +59,13 @@ GONE = frozenset(
 )
 # These may mean anything; they mean "gone" only where a second look does not find the token.
 VAGUE = frozenset({Rv.GENERAL_ERROR, Rv.FUNCTION_FAILED, Rv.ARGUMENTS_BAD})
+TEMPLATE_REFUSED = VAGUE | {
+    Rv.TEMPLATE_INCONSISTENT,
+    Rv.TEMPLATE_INCOMPLETE,
+    Rv.ATTRIBUTE_VALUE_INVALID,
+    Rv.ATTRIBUTE_TYPE_INVALID,
+    Rv.ATTRIBUTE_READ_ONLY,
+}
 MECHANISM_REFUSED = frozenset(
     {
         Rv.MECHANISM_INVALID,

@@ -31,12 +31,22 @@ def key_pair(kind: str, *, label: str, id: bytes, decrypt: bool = False) -> KeyP
     mechanism, special = _kind(kind)
     decrypt = decrypt and kind.startswith("rsa")
     common: _Values = {Attr.TOKEN: True, Attr.LABEL: label, Attr.ID: id}
-    public = {**common, **special, Attr.VERIFY: True}
+    # What the public half may do is left to the module: TPM 2 derives it and refuses to be told otherwise.
+    public = {**common, **special}
     private = {**common, Attr.PRIVATE: True, Attr.SENSITIVE: True, Attr.EXTRACTABLE: False, Attr.SIGN: True}
     if kind.startswith("rsa"):
-        public[Attr.ENCRYPT] = decrypt
         private[Attr.DECRYPT] = decrypt
     return KeyPairTemplate(mechanism, public, private)
+
+
+def without_usage(template: KeyPairTemplate) -> KeyPairTemplate:
+    """The same pair without usage flags, for modules that derive those themselves and refuse to be told (TPM 2)."""
+    flags = {Attr.ENCRYPT, Attr.DECRYPT, Attr.SIGN, Attr.VERIFY, Attr.EXTRACTABLE}
+    public, private = (
+        {name: value for name, value in each.items() if name not in flags}
+        for each in (template.public, template.private)
+    )
+    return KeyPairTemplate(template.mechanism, public, private)
 
 
 def _kind(kind: str) -> tuple[RawMechanism, _Values]:

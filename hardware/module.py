@@ -15,7 +15,7 @@ from typing import TypeVar
 from .cryptoki.attributes import Template
 from .cryptoki.binding import Cryptoki, CryptokiError, LibraryUnusable
 from .cryptoki.codes import USER_SO, Attr, ObjectClass, Rv, TokenFlag
-from .error_map import Doing, means_gone, named
+from .error_map import TEMPLATE_REFUSED, Doing, means_gone, named
 from .errors import (
     ForkedProcess,
     KeyExists,
@@ -27,7 +27,7 @@ from .errors import (
     TokenRemoved,
 )
 from .gate import Gate
-from .key_templates import certificate, key_pair
+from .key_templates import KeyPairTemplate, certificate, key_pair, without_usage
 from .key_use import KeyUse
 from .mechanism_trial import claimed_mechanisms, working_mechanisms
 from .object_reading import key_record, read_certificates, read_keys, read_pair, read_public_keys
@@ -256,10 +256,19 @@ class LoadedModule:
         def work(session: int) -> KeyRecord:
             if so_pin is None and self._cryptoki.find(session, taken):
                 raise KeyExists(token=serial, key=id.hex())
-            handles = self._cryptoki.generate_key_pair(session, template.mechanism, template.public, template.private)
+            handles = self._make_pair(session, template)
             return read_pair(self._cryptoki, session, *handles)
 
         return self._write(serial, work, so_pin, mechanism=kind)
+
+    def _make_pair(self, session: int, template: KeyPairTemplate) -> tuple[int, int]:
+        try:
+            return self._cryptoki.generate_key_pair(session, template.mechanism, template.public, template.private)
+        except CryptokiError as error:
+            if error.rv not in TEMPLATE_REFUSED:
+                raise
+        lean = without_usage(template)
+        return self._cryptoki.generate_key_pair(session, lean.mechanism, lean.public, lean.private)
 
     def store_certificate(self, serial: str, der: bytes, label: str, id: bytes, so_pin: str | None = None) -> None:
         template = certificate(der, label=label, id=id)

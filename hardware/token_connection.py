@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .core_dumps import forbid_core_dumps
-from .errors import PinIncorrect, PinLocked, PinRequired, TokenGone, TokenNotFound, TokenRemoved
+from .errors import ModuleFault, PinIncorrect, PinLocked, PinRequired, TokenGone, TokenNotFound, TokenRemoved
 from .module_port import ModulePort
 from .pin_guard import PinGuard
 from .pin_source import clean_pin
@@ -22,6 +22,8 @@ from .ports import TokenInfo
 from .records import CertificateRecord, KeyRecord
 
 T = TypeVar("T")
+# After these the token is looked for again. A module whose own backend died answers nothing until it is started anew.
+LOST = (TokenGone, PinRequired, ModuleFault)
 PinSource = Callable[[], str]
 _PROCESS_KEY = secrets.token_bytes(32)
 
@@ -95,12 +97,12 @@ class TokenConnection:
         port = self.port
         try:
             return operation(port)
-        except (TokenGone, PinRequired) as error:
+        except LOST as error:
             self._require_way_back(error)
         try:
             self._recover(port, anew=False)
             return operation(self.port)
-        except (TokenGone, PinRequired) as error:
+        except LOST as error:
             self._require_way_back(error)
         try:
             self._recover(self.port, anew=True)

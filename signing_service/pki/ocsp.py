@@ -28,9 +28,9 @@ from signing_service.pki.ocsp_request import CertificateId, OcspRequest, read_oc
 from signing_service.pki.ocsp_response import (
     CertificateStatus,
     Failure,
+    ResponseSigner,
     failure,
     key_bits,
-    signed_response,
     single_response,
 )
 from signing_service.pki.ports import SigningKey
@@ -56,6 +56,12 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    certificate: bytes
+    signer: ResponseSigner
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
     status: CertificateStatus | None
     until: datetime
@@ -68,7 +74,8 @@ class OcspResponder:
     def __init__(
         self, issuers: Sequence[Issuer], register: StatusLookup, clock: Clock, *, life: timedelta = LIFE
     ) -> None:
-        self._issuers = {key: issuer for issuer in issuers for key in _names(issuer.certificate)}
+        known = [_Known(issuer.certificate, ResponseSigner(issuer.responder)) for issuer in issuers]
+        self._issuers = {name: issuer for issuer in known for name in _names(issuer.certificate)}
         self._register, self._clock, self._life = register, clock, life
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._lock = Lock()
@@ -97,18 +104,18 @@ class OcspResponder:
             return self._presigned(known, request.certificates[0], statuses[0])
         return self._sign(known, request, statuses)
 
-    def _issuer_of(self, asked: CertificateId) -> Issuer | None:
+    def _issuer_of(self, asked: CertificateId) -> _Known | None:
         return self._issuers.get((asked.hash_name, asked.name_hash, asked.key_hash))
 
-    def _sign(self, issuer: Issuer, request: OcspRequest, statuses: Sequence[CertificateStatus | None]) -> bytes:
+    def _sign(self, issuer: _Known, request: OcspRequest, statuses: Sequence[CertificateStatus | None]) -> bytes:
         now = self._clock.now()
         singles = [
             single_response(asked.encoded, status, now - BACKDATED, now + self._life)
             for asked, status in zip(request.certificates, statuses, strict=True)
         ]
-        return signed_response(issuer.responder, singles, request.nonce, now)
+        return issuer.signer.response(singles, request.nonce, now)
 
-    def _presigned(self, issuer: Issuer, asked: CertificateId, status: CertificateStatus | None) -> bytes:
+    def _presigned(self, issuer: _Known, asked: CertificateId, status: CertificateStatus | None) -> bytes:
         now = self._clock.now()
         with self._lock:
             kept = self._kept.get(asked.encoded)

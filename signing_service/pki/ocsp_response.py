@@ -55,23 +55,30 @@ def single_response(
     )
 
 
-def signed_response(key: SigningKey, singles: Iterable[bytes], nonce: bytes | None, produced_at: datetime) -> bytes:
-    """A successful response, signed by the delegated responder, whose certificate goes with it."""
-    certificate = x509.load_der_x509_certificate(key.certificate)
-    algorithm = algorithm_for(certificate.public_key())
-    content = der.sequence(
-        der.context(2, der.octet_string(_key_hash(certificate))),
-        der.generalized_time(produced_at.astimezone(UTC)),
-        der.sequence(*singles),
-        b"" if nonce is None else der.context(1, der.sequence(der.sequence(der.oid(NONCE), der.octet_string(nonce)))),
-    )
-    basic = der.sequence(
-        content,
-        algorithm.identifier,
-        der.bit_string(key.sign(content, algorithm.mechanism)),
-        der.context(0, der.sequence(key.certificate)),
-    )
-    return der.sequence(der.tlv(der.ENUMERATED, b"\x00"), der.context(0, der.sequence(_BASIC, der.octet_string(basic))))
+class ResponseSigner:
+    """Signs successful responses with one delegated responder, whose certificate goes with them. Immutable."""
+
+    def __init__(self, key: SigningKey) -> None:
+        certificate = x509.load_der_x509_certificate(key.certificate)
+        self._key = key
+        self._algorithm = algorithm_for(certificate.public_key())
+        self._responder = der.context(2, der.octet_string(_key_hash(certificate)))
+        self._certificates = der.context(0, der.sequence(key.certificate))
+
+    def response(self, singles: Iterable[bytes], nonce: bytes | None, produced_at: datetime) -> bytes:
+        """An OCSPResponse (DER) over SingleResponses; `nonce` is the request's extension value, or None."""
+        extension = b"" if nonce is None else der.sequence(der.oid(NONCE), der.octet_string(nonce))
+        content = der.sequence(
+            self._responder,
+            der.generalized_time(produced_at.astimezone(UTC)),
+            der.sequence(*singles),
+            der.context(1, der.sequence(extension)) if extension else b"",
+        )
+        signature = der.bit_string(self._key.sign(content, self._algorithm.mechanism))
+        basic = der.sequence(content, self._algorithm.identifier, signature, self._certificates)
+        return der.sequence(
+            der.tlv(der.ENUMERATED, b"\x00"), der.context(0, der.sequence(_BASIC, der.octet_string(basic)))
+        )
 
 
 def key_bits(certificate: x509.Certificate) -> bytes:

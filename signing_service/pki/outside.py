@@ -73,6 +73,8 @@ def add_outside_ca(
     certificate = load_certificate(anchor)
     der = certificate.public_bytes(Encoding.DER)
     build_chain(der, ())
+    if session.get(OutsideCa, fingerprint(der)) is not None:
+        raise OutsideRefused("该 CA 已登记。", "This CA is on record already.")
     sources = sources or RevocationSources()
     row = OutsideCa(
         fingerprint=fingerprint(der), name=certificate.subject.rfc4514_string()[:200], licence=licence, der=der,

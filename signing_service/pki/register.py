@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from signing_service.errors import Text
@@ -45,6 +45,18 @@ class KeyAlreadyCertified(PkiError):
         super().__init__(
             Text("该密钥已用于他人的证书。", "This key is already in a certificate of another holder."),
             advice=Text("请在自己的密码设备上另生成密钥。", "Generate a new key on the holder's own token."),
+        )
+
+
+class CertificateKnown(PkiError):
+    """This very certificate is on record already."""
+
+    code = "certificate_known"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            Text("登记册已有这张证书。", "This certificate is on record already."),
+            why=Text(f"编号:{reference}。", f"Reference: {reference}."),
         )
 
 
@@ -89,13 +101,8 @@ class CertificateRegister:
     def status(self, issuer: bytes, serial: int) -> CertificateStatus | None:
         """What OCSP answers; None where this issuer gave no such certificate."""
         with self.database.read() as session:
-            found = session.execute(
-                select(CertificateRow.revoked_at, CertificateRow.reason, CertificateRow.invalid_from).where(
-                    CertificateRow.issuer == fingerprint(issuer),
-                    CertificateRow.serial == f"{serial:x}",
-                    CertificateRow.fingerprint.is_not(None),
-                )
-            ).one_or_none()
+            asked = {"issuer": fingerprint(issuer), "serial": f"{serial:x}"}
+            found = session.connection().execute(_STATUS, asked).one_or_none()
         return None if found is None else CertificateStatus(found[0], Reason(found[1]), found[2])
 
     def find(self, session: Session, which: str) -> CertificateRow:
@@ -152,7 +159,10 @@ class CertificateRegister:
         return row
 
     def fill(self, session: Session, row: CertificateRow, certificate: bytes, issuer: bytes) -> None:
-        """Enter the certificate's own data into its row. Raises KeyAlreadyCertified."""
+        """Enter the certificate's own data into its row. Raises CertificateKnown, KeyAlreadyCertified."""
+        known = select(CertificateRow.reference).where(CertificateRow.fingerprint == fingerprint(certificate))
+        if (reference := session.scalar(known)) is not None:
+            raise CertificateKnown(reference)
         read = x509.load_der_x509_certificate(certificate)
         digest = key_digest(read)
         query = select(CertificateRow.id).where(CertificateRow.key_digest == digest, CertificateRow.owner != row.owner)
@@ -225,3 +235,11 @@ def _set_status(row: CertificateRow, before: State, after: State, why: Why, now:
     else:
         return
     row.status_at = now
+
+
+# built once: every OCSP answer asks it
+_STATUS = select(CertificateRow.revoked_at, CertificateRow.reason, CertificateRow.invalid_from).where(
+    CertificateRow.issuer == bindparam("issuer"),
+    CertificateRow.serial == bindparam("serial"),
+    CertificateRow.fingerprint.is_not(None),
+)

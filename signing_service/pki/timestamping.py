@@ -47,9 +47,9 @@ class ClockWentBack(PkiError):
 class SerialSource(Protocol):
     """The TSA's own register: numbers that only rise, for ever, whatever process asks."""
 
-    def take(self, digest: bytes, policy: str, at: datetime) -> tuple[int, datetime]:
-        """Register a timestamp over `digest` before it is signed; its serial and its time, which is `at` or, within
-        the tolerance, the last time given. Raises ClockWentBack."""
+    def take(self, digest: bytes, policy: str, clock: Clock) -> tuple[int, datetime]:
+        """Register a timestamp over `digest` before it is signed; its serial and its time, which is the clock's or,
+        within the tolerance, the last time given. Raises ClockWentBack."""
         ...
 
 
@@ -87,13 +87,12 @@ class TimestampAuthority:
     def _stamp(self, request: TimestampRequest) -> bytes:
         if request.policy not in ("", self._policy):
             raise TimestampNotGiven(FailureInfo.UNACCEPTED_POLICY, "不支持该策略。", "This policy is not offered here.")
-        now = self._clock.now()
         start, end = self._valid
-        if not start <= now < end:
+        if not start <= self._clock.now() < end:
             raise TimestampNotGiven(
                 FailureInfo.SYSTEM_FAILURE, "时间戳证书不在有效期内。", "The authority's certificate is not valid now."
             )
-        serial, at = self._serials.take(request.digest, self._policy, now)
+        serial, at = self._serials.take(request.digest, self._policy, self._clock)
         return self._template.token(request, serial, at)
 
 

@@ -39,7 +39,7 @@ from signing_service.pki.outside import (
     take_outside,
 )  # fmt: skip
 from signing_service.pki.profiles import PROFILES
-from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint
+from signing_service.pki.register import CertificateKnown, CertificateRegister, Holder, Why, fingerprint
 from signing_service.pki.revocation_evidence import NoEvidence
 from signing_service.pki.rules import APPROVER, OPERATOR, SYSTEM, Actor, MoveNotAllowed
 
@@ -159,6 +159,19 @@ def test_only_an_operator_trusts_a_ca(licensed: LicensedCa, register: Certificat
         add_outside_ca(session, licensed.root, SECOND, clock.now())
     with pytest.raises(ChainIncomplete), register.database.write() as session:
         add_outside_ca(session, licensed.intermediate, CLERK, clock.now())
+
+
+def test_nothing_is_recorded_twice(
+    trusted: LicensedCa, register: CertificateRegister, memory_key: Any, clock: Any
+) -> None:
+    with pytest.raises(OutsideRefused, match="already"), register.database.write() as session:
+        add_outside_ca(session, trusted.root, CLERK, clock.now())
+    key = memory_key()
+    request = read_request(build_request(key, key.public_key, SUBJECT))
+    answer = [trusted.certify("seal", key.public_key), [trusted.intermediate], request, Holder("seal:two"), CLERK]
+    record_outside(register, "seal", *answer)
+    with pytest.raises(CertificateKnown):
+        record_outside(register, "seal", *answer)
 
 
 class Sealed:

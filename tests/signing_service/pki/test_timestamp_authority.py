@@ -18,6 +18,7 @@ from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko.sign.validation.status import TimestampSignatureStatus
 from pyhanko_certvalidator import ValidationContext
 from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
 
 from hardware.errors import Text, TokenError
 from signing_service.kernel.database import Database
@@ -161,8 +162,24 @@ def test_serials_rise_and_every_token_is_in_the_register(services: PkiServices, 
 def test_two_authorities_on_one_register_never_share_a_serial(database: Database, clock: Any) -> None:
     registers = [TimestampRegister(database), TimestampRegister(database)]
     with ThreadPoolExecutor(4) as pool:
-        taken = list(pool.map(lambda n: registers[n % 2].take(DIGEST, TIMESTAMP_POLICY, clock.now()), range(24)))
+        taken = list(pool.map(lambda n: registers[n % 2].take(DIGEST, TIMESTAMP_POLICY, clock), range(24)))
     assert len({serial for serial, _ in taken}) == 24
+
+
+def test_threads_that_wait_together_all_get_their_own_serial(services: PkiServices, database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        serials = list(pool.map(lambda n: info(services, query(nonce=n + 1))["serial_number"].native, range(40)))
+    assert len(set(serials)) == 40
+    with database.read() as session:
+        assert len(session.scalars(select(TimestampRow.id)).all()) == 40
+
+
+def test_a_database_that_fails_fails_every_waiting_thread(clock: Any) -> None:
+    """No table: each of the threads gets the database's own error, none waits for ever."""
+    register = TimestampRegister(Database("sqlite://"))
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(register.take, DIGEST, TIMESTAMP_POLICY, clock) for _ in range(8)]
+        assert all(isinstance(one.exception(30), DatabaseError) for one in asked)
 
 
 def test_a_clock_that_went_back_stops_the_authority(services: PkiServices, clock: Any) -> None:

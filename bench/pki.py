@@ -1,0 +1,127 @@
+"""How fast the PKI answers, as a ratio to what its token can sign in the same run: `python bench/pki.py [SECONDS]`.
+
+Everything real: a ceremony on SoftHSM, a SQLite register with synchronous=FULL, whole requests and whole responses.
+Prints one JSON document; rates are per second, ratios are to the token's raw P-256 signatures with as many threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hardware.driver import open_token
+from hardware.ports import Mechanism, Token
+from hardware.softhsm import SoftHsmStore
+from signing_service.kernel.audit_log import AuditLog
+from signing_service.kernel.clock import SystemClock
+from signing_service.kernel.database import Base, Database
+from signing_service.pki import der
+from signing_service.pki.assembly import assemble
+from signing_service.pki.ceremony import CeremonyRecord, hold_ceremony, record_ceremony
+from signing_service.pki.ceremony_plan import first_plan
+from signing_service.pki.crl import Reason, RevokedEntry, build_crl
+from signing_service.pki.ocsp import request_for
+from signing_service.pki.ocsp_request import NONCE
+from signing_service.pki.ports import CertifiedKey
+from signing_service.pki.register import CertificateRegister
+from signing_service.pki.rules import SYSTEM, Actor
+from signing_service.pki.tsp_client import timestamp_query
+
+CRL_ENTRIES = 200_000
+BASE_URL = "http://pki.example.test"
+
+
+def rate(act: Callable[[], object], seconds: float) -> float:
+    """Calls a second, after one that warms up."""
+    act()
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        act()
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+def rate_together(act: Callable[[], object], seconds: float, threads: int = 8) -> float:
+    """Calls a second of several threads together."""
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(lambda _: rate(act, seconds), range(threads)))
+
+
+def with_nonce(request: bytes) -> bytes:
+    """The same OCSP request with a fresh nonce."""
+    asked = der.read(request).children()[0].content
+    value = der.octet_string(der.octet_string(secrets.token_bytes(16)))
+    return der.sequence(der.sequence(asked, der.context(2, der.sequence(der.sequence(der.oid(NONCE), value)))))
+
+
+def measure(folder: Path, seconds: float) -> dict[str, float]:
+    store = SoftHsmStore(folder / "tokens")
+    store.activate()
+    with ExitStack() as stack:
+        tokens: dict[str, Token] = {}
+        for name in ("root", "issuing", "services"):
+            info = store.create(name, user_pin="12345678", so_pin="12345678")
+            token = open_token(store.module, serial=info.serial, pin="12345678", write=True)
+            tokens[name] = stack.enter_context(token)
+        plan = first_plan("示例市", "示例市", BASE_URL, {"甲": "主持", "乙": "见证"})
+        record = hold_ceremony(plan, tokens, SystemClock())
+        return _rates(folder, record, tokens, seconds)
+
+
+def _rates(folder: Path, record: CeremonyRecord, tokens: dict[str, Token], seconds: float) -> dict[str, float]:
+    database = Database(f"sqlite:///{folder / 'pki.db'}")
+    Base.metadata.create_all(database.engine)
+    register = CertificateRegister(database, SystemClock(), AuditLog())
+    with database.write() as session:
+        record_ceremony(register, AuditLog(), session, record, Actor("bench", frozenset({SYSTEM})))
+    places = {made.planned.name: made.planned.token for made in record.certificates}
+    services = assemble(register, lambda row: tokens[places[row.owner]].key(certificate=row.der), BASE_URL)
+    tsa, issuing = record.certificate("tsa"), record.certificate("issuing")
+    key, data = tokens["services"].key(certificate=tsa), b"\0" * 256
+    digest = hashlib.sha256(b"document").digest()
+    query, request = timestamp_query(digest, secrets.randbits(62)), request_for(tsa, issuing)
+    raw = rate(lambda: key.sign(data, Mechanism.ECDSA_SHA256), seconds)
+    raw_together = rate_together(lambda: key.sign(data, Mechanism.ECDSA_SHA256), seconds)
+    stamped_together = rate_together(lambda: services.tsa.respond(query), seconds)
+    found = {
+        "timestamps": rate(lambda: services.tsa.respond(query), seconds),
+        "ocsp_with_nonce": rate(lambda: services.ocsp.respond(with_nonce(request)), seconds),
+        "ocsp_presigned": rate(lambda: services.ocsp.respond(request), seconds),
+    }
+    ca = CertifiedKey(tokens["issuing"].key(certificate=issuing), issuing)
+    return {
+        "token_signatures": raw,
+        "token_signatures_8_threads": raw_together,
+        "timestamps_8_threads": stamped_together,
+        "timestamps_8_threads_ratio": stamped_together / raw_together,
+        **found,
+        **{f"{name}_ratio": value / raw for name, value in found.items()},
+        f"crl_{CRL_ENTRIES}_seconds": _crl_seconds(ca),
+    }
+
+
+def _crl_seconds(ca: CertifiedKey) -> float:
+    now = datetime.now(UTC)
+    entries = (RevokedEntry(1 << 126 | number, now, Reason.SUPERSEDED) for number in range(CRL_ENTRIES))
+    start = time.perf_counter()
+    build_crl(ca, entries, number=1, this_update=now, next_update=now + timedelta(days=7))
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-pki-") as folder:
+        found = measure(Path(folder), float(sys.argv[1]) if len(sys.argv) > 1 else 3.0)
+    print(json.dumps({name: round(value, 3) for name, value in found.items()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -14,15 +14,17 @@ from cert_registry.web.parts import RegistryParts
 from cert_registry.web.statuses import install
 from signing_service import app as service
 from signing_service.kernel.pages import Link
-from signing_service.settings import Settings
 
 __all__ = ["RegistryParts", "create_app"]
 WEB = Path(__file__).parent / "web"
 VERIFY = Link("/v", Text("核验", "Verify"))
 
 
-def create_app(settings: Settings, parts: RegistryParts) -> FastAPI:
-    """Composes; opens nothing. The OpenAPI document is at /api/openapi.json, a page for people at /api/docs."""
+def create_app(parts: RegistryParts) -> FastAPI:
+    """Composes; opens nothing. With `parts.service` it is the whole application of the home.
+
+    The OpenAPI document is at /api/openapi.json, a page for people at /api/docs.
+    """
     given = parts.service or service.Parts(database=parts.database, clock=parts.clock)
     whole = replace(
         given,
@@ -30,6 +32,6 @@ def create_app(settings: Settings, parts: RegistryParts) -> FastAPI:
         links=[*given.links, VERIFY],
         templates=[*given.templates, WEB / "templates"],
     )
-    app = service.create_app(settings, whole)
+    app = service.create_app(parts.settings.home, whole)
     install(app)
     return app

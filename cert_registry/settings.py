@@ -13,12 +13,15 @@ from signing_service.settings import Settings
 class RegistrySettings:
     """`contact`: whom a refused department asks. Sizes in bytes; rates in requests a minute for one client."""
 
-    city: str
-    base_url: str
+    home: Settings
     contact: Text
     most_upload_bytes: int = 64 * 1024 * 1024
     most_in_batch: int = 1000
     requests_per_minute: int = 6000
+
+    @property
+    def base_url(self) -> str:
+        return self.home.base_url
 
     @property
     def verify_host(self) -> str:
@@ -29,4 +32,4 @@ class RegistrySettings:
 def registry_settings(settings: Settings) -> RegistrySettings:
     """What the home says, and the defaults for the rest."""
     contact = Text(f"{settings.city}电子证照管理部门", f"the licence registry office of {settings.city}")
-    return RegistrySettings(settings.city, settings.base_url, contact)
+    return RegistrySettings(settings, contact)

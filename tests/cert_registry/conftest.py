@@ -14,6 +14,7 @@ from cert_registry.licences.catalogue import Catalogue
 from cert_registry.licences.drafts import IssueRequest, Registered
 from cert_registry.licences.holder_vault import AesHolderVault
 from cert_registry.licences.issue import Issuing
+from cli.schema import load_tables
 from signing_service.kernel.blobs import LocalBlobs
 from signing_service.kernel.database import Base, Database
 from tests.cert_registry.world import BUREAU, CLERK, TRANSPORT, SetClock, paper_code, seal
@@ -22,6 +23,7 @@ from tests.cert_registry.world import BUREAU, CLERK, TRANSPORT, SetClock, paper_
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with all tables, to copy."""
+    load_tables()
     path = tmp_path_factory.mktemp("schema") / "empty.db"
     made = Database(f"sqlite:///{path}")
     Base.metadata.create_all(made.engine)
@@ -32,6 +34,7 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def kept_postgres(request: pytest.FixtureRequest) -> Iterator[Database]:
     """One PostgreSQL database for the run, emptied before each test: making one takes a second."""
+    load_tables()
     made = Database(request.getfixturevalue("postgres").new_database())
     Base.metadata.create_all(made.engine)
     yield made

@@ -24,7 +24,7 @@ from cert_registry.licences.errors import (
     SealedBytesDiffer,
 )
 from cert_registry.licences.events import events_after, sequence
-from cert_registry.licences.from_approval import TOPIC, FromApproval
+from cert_registry.licences.from_approval import FromApproval, ReleaseUnreadable
 from cert_registry.licences.holders import Holder
 from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.issue import LEASE, Issuing
@@ -34,7 +34,7 @@ from cert_registry.licences.operations import Change, record
 from cert_registry.licences.register import Licence, LicenceHolder, by_identifier
 from cert_registry.licences.status_facts import LicenceStatusFacts, standing_of
 from signing_service.kernel.audit_log import entries_about
-from signing_service.kernel.outbox import OutboxMessage, deliver, publish
+from signing_service.kernel.outbox import OutboxMessage
 from signing_service.verification.ports import LicenceState
 from tests.cert_registry.world import (
     BUREAU,
@@ -258,20 +258,19 @@ def release(approval_id: str = "A-1", **changes: object) -> dict[str, object]:
     return {**payload, **changes}
 
 
-def test_a_released_approval_becomes_one_licence_even_when_told_twice(issuing: Issuing, clock: SetClock) -> None:
+def test_a_released_approval_becomes_one_licence_even_when_told_twice(issuing: Issuing) -> None:
     reports: list[tuple[str, Registered]] = []
     consumer = FromApproval(issuing, paper_code, seal, lambda approval, done: reports.append((approval, done)))
-    with issuing.database.write() as session:
-        publish(session, TOPIC, "A-1", release(), clock.now())
-    assert deliver(issuing.database, TOPIC, consumer, clock.now) == 1
     consumer("A-1", release())
+    consumer("A-1", release())
+    assert len(reports) == 2
     assert len({done.identifier for _, done in reports}) == 1
     licence = fetch(issuing, reports[0][1].identifier)
     assert (licence.approval_id, licence.document_digest, licence.number) == ("A-1", "ab" * 32, "示例批复〔2026〕7号")
     assert licence.fields == {"title": "关于示例项目的批复", "content": "同意。"}
 
 
-def test_a_crash_while_sealing_is_resumed_with_the_same_identifier(issuing: Issuing, clock: SetClock) -> None:
+def test_a_crash_while_sealing_is_resumed_with_the_same_identifier(issuing: Issuing) -> None:
     seen: list[str] = []
 
     def seal_once(draft: Draft, pdf: bytes) -> bytes:
@@ -281,23 +280,19 @@ def test_a_crash_while_sealing_is_resumed_with_the_same_identifier(issuing: Issu
         return seal(draft, pdf)
 
     consumer = FromApproval(issuing, paper_code, seal_once, lambda _approval, _done: None)
-    with issuing.database.write() as session:
-        publish(session, TOPIC, "A-2", release("A-2"), clock.now())
-    assert deliver(issuing.database, TOPIC, consumer, clock.now) == 0
-    assert deliver(issuing.database, TOPIC, consumer, clock.now) == 1
+    with pytest.raises(RuntimeError):
+        consumer("A-2", release("A-2"))
+    consumer("A-2", release("A-2"))
     assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize("missing", ["approval_id", "type", "issuer", "holder", "document_digest"])
-def test_an_incomplete_release_stays_pending_with_its_reason(issuing: Issuing, clock: SetClock, missing: str) -> None:
+def test_an_incomplete_release_names_what_is_missing(issuing: Issuing, missing: str) -> None:
     payload = release()
     del payload[missing]
     consumer = FromApproval(issuing, paper_code, seal, lambda _approval, _done: None)
-    with issuing.database.write() as session:
-        publish(session, TOPIC, "A-3", payload, clock.now())
-    assert deliver(issuing.database, TOPIC, consumer, clock.now) == 0
-    with issuing.database.read() as session:
-        assert missing in session.scalars(select(OutboxMessage.last_error)).one()
+    with pytest.raises(ReleaseUnreadable, match=missing):
+        consumer("A-3", payload)
 
 
 def test_times_come_back_as_the_same_instant(issuing: Issuing, issue: Issue, clock: SetClock) -> None:

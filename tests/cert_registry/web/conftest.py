@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import Request
 from fastapi.testclient import TestClient
 from joserfc import jwk, jws
 
@@ -26,6 +25,7 @@ from cert_registry.sharing.access import Action
 from cert_registry.sharing.copies import CopyDraft
 from cert_registry.sharing.grants import grant
 from cert_registry.verification.lookup import CodeFacts, CodeUnreadable, OtherRegistry
+from cert_registry.web.bearer import by_bearer
 from cert_registry.web.evidence import evidence_signer
 from cert_registry.web.parts import RegistryParts
 from hardware.ports import Mechanism
@@ -142,9 +142,8 @@ def _read_code(text: str) -> CodeFacts:
     return CodeFacts(payload, {"name": "示例"})
 
 
-def _authenticate(request: Request) -> Caller:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    caller = CALLERS.get(token.removeprefix("token-")) if scheme == "Bearer" else None
+def _check_token(token: str) -> Caller:
+    caller = CALLERS.get(token.removeprefix("token-"))
     if caller is None:
         raise TokenRefused
     return caller
@@ -173,11 +172,11 @@ def registry(
     sign_evidence: Callable[[bytes], bytes] = lambda content: trust.evidence.sign(content, Mechanism.ECDSA_SHA256)  # noqa: E731
     parts = RegistryParts(
         database=issuing.database, blobs=issuing.blobs, clock=clock, catalogue=catalogue, vault=vault, issuing=issuing,
-        settings=registry_settings(settings), authenticate=_authenticate,
+        settings=registry_settings(settings), authenticate=by_bearer(_check_token),
         evidence=evidence_signer(trust.evidence.certificate, sign_evidence),
         verify_file=lambda content, name, status: trust.judge(content, name, status, clock.now()),
         read_code=_read_code, paper_code=lambda _draft: SVG, seal=seal, seal_copy=seal_copy,
         other_registries={FOREIGN: OtherRegistry("示例省登记局", "https://other.example.cn/v")},
     )  # fmt: skip
-    with TestClient(create_app(settings, parts), raise_server_exceptions=False) as client:
+    with TestClient(create_app(parts), raise_server_exceptions=False) as client:
         yield Registry(parts, clock, trust, client)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from signing_service.pades.drawing import Drawing, form_entries, real, stream
+from signing_service.pades.errors import PictureMissing
 from signing_service.pades.fonts import Face, FontSubset, font_subset
 from signing_service.pdf.geometry import Matrix, PageGeometry
 from signing_service.pdf.picture import VectorPicture
@@ -69,9 +70,12 @@ class SealAppearance:
 
     @property
     def natural_size_mm(self) -> tuple[float, float] | None:
+        """As drawn. An empty picture is refused by `draw` (PictureMissing)."""
         return (self.picture.width_mm, self.picture.height_mm)
 
     def draw(self, width_pt: float, height_pt: float, geometry: PageGeometry) -> Drawing:
+        if not self.picture.content.strip() or self.picture.width_mm <= 0 or self.picture.height_mm <= 0:
+            raise PictureMissing
         return _seal_drawing(self.picture, width_pt, height_pt, geometry.upright)
 
 

@@ -102,6 +102,18 @@ class FontMissing(PadesError):
         )
 
 
+class PictureMissing(PadesError):
+    """A seal without a picture is not applied as an invisible one."""
+
+    code = "picture_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("印章没有印模图片,不能用印。", "The seal has no picture, so it cannot be applied."),
+            advice=Text("请先为该印章制作印模。", "Make the seal's picture first."),
+        )
+
+
 class GlyphMissing(PadesError):
     code = "glyph_missing"
 

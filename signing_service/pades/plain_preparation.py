@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from signing_service.pades.placing import Placing, place, size_of
 from signing_service.pades.plain_revision import PlainRevision
@@ -92,7 +93,9 @@ def security_store_plainly(buffer: Buffer, evidence: Evidence) -> bytes:
         return revision.written()
 
 
+@lru_cache(maxsize=256)
 def _packed(data: bytes) -> bytes:
+    """The same certificates and CRLs go into many files."""
     packed = zlib.compress(data)
     return b"<</Filter/FlateDecode/Length %d>>\nstream\n%s\nendstream" % (len(packed), packed)
 

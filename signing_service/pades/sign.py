@@ -172,9 +172,9 @@ def _all_evidence(evidence: Evidence, token: bytes, revocation: RevocationSource
     """The signer's material and that of the timestamp authority, whose certificates came with the token."""
     from signing_service.pades.validation_data import merged, timestamp_chain
 
-    chain = timestamp_chain(token_certificates(token))
+    chain = timestamp_chain(tuple(token_certificates(token)))
     of_authority = revocation.evidence(chain) if chain else Evidence()
-    return merged([evidence, Evidence(certificates=tuple(chain)), of_authority])
+    return merged([evidence, Evidence(certificates=chain), of_authority])
 
 
 def _check_room(content: bytes, room: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509 import ocsp
@@ -25,28 +26,40 @@ def merged(parts: Iterable[Evidence]) -> Evidence:
 def refuse_revoked(certificate: x509.Certificate, evidence: Evidence) -> None:
     """Raises CertificateRefused when a CRL of its issuer or an OCSP response calls the certificate revoked."""
     for der in evidence.crls:
-        revocations = x509.load_der_x509_crl(der)
-        if revocations.issuer == certificate.issuer:
-            entry = revocations.get_revoked_certificate_by_serial_number(certificate.serial_number)
-            if entry is not None:
-                raise _revoked(entry.revocation_date_utc.isoformat())
+        if (when := _revoked_by_crl(certificate, der)) is not None:
+            raise _revoked(when)
     for der in evidence.ocsp_responses:
-        response = ocsp.load_der_ocsp_response(der)
-        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            continue
-        for single in response.responses:
-            if (
-                single.serial_number == certificate.serial_number
-                and single.certificate_status is ocsp.OCSPCertStatus.REVOKED
-            ):
-                raise _revoked(str(single.revocation_time_utc))
+        if (when := _revoked_by_ocsp(certificate, der)) is not None:
+            raise _revoked(when)
+
+
+@lru_cache(maxsize=1024)
+def _revoked_by_crl(certificate: x509.Certificate, der: bytes) -> str | None:
+    """Since when, or None. One list serves many signatures, so the answer is kept."""
+    revocations = x509.load_der_x509_crl(der)
+    if revocations.issuer != certificate.issuer:
+        return None
+    entry = revocations.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    return entry.revocation_date_utc.isoformat() if entry is not None else None
+
+
+def _revoked_by_ocsp(certificate: x509.Certificate, der: bytes) -> str | None:
+    response = ocsp.load_der_ocsp_response(der)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        return None
+    for single in response.responses:
+        is_ours = single.serial_number == certificate.serial_number
+        if is_ours and single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+            return str(single.revocation_time_utc)
+    return None
 
 
 def _revoked(when: str) -> CertificateRefused:
     return CertificateRefused(f"证书已被吊销({when})。", f"It was revoked on {when}.")
 
 
-def timestamp_chain(certificates: Sequence[bytes]) -> list[bytes]:
+@lru_cache(maxsize=64)
+def timestamp_chain(certificates: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """The authority's certificate first, then its issuers, from the unordered certificates of a token."""
     loaded = {der: x509.load_der_x509_certificate(der) for der in certificates}
     chain = [der for der, certificate in loaded.items() if _is_timestamping(certificate)][:1]
@@ -56,7 +69,7 @@ def timestamp_chain(certificates: Sequence[bytes]) -> list[bytes]:
         if not following:
             break
         chain.append(following[0])
-    return chain
+    return tuple(chain)
 
 
 def _is_timestamping(certificate: x509.Certificate) -> bool:

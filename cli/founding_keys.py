@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cli import cast
 from cli.home import pin_file
 from hardware.driver import open_token
+from hardware.opened_token import OpenedToken
 from hardware.pin_source import read_pin_file
 from hardware.ports import Token, TokenInfo, TokenKey
 from signing_service.custody.policy import CustodyPolicy, SealEntry, ServiceEntry, TokenPlace, save_policy
@@ -77,7 +78,7 @@ def found_keys(settings: Settings, register: CertificateRegister, tokens: dict[s
         authority = _authority(settings, register, opened["issuing"], ceremony)
         officers = {officer.id: _certify_officer(settings, tokens, authority, officer) for officer in cast.OFFICERS}
         seal = _certify_seal(authority, opened["issuing"])
-        data = opened["services"].generate("rsa3072", label=DATA_KEY_LABEL, id=DATA_KEY_ID).public_key
+        data = opened["services"].generate("rsa3072", label=DATA_KEY_LABEL, id=DATA_KEY_ID, decrypt=True).public_key
     assert isinstance(data, RSAPublicKey)  # noqa: S101  # it was generated as one
     return Founded(ceremony, officers, seal, data)
 
@@ -123,7 +124,7 @@ def write_trust(settings: Settings, ceremony: CeremonyRecord) -> None:
         _write(settings.trust / "crls" / f"{crl.issuer_name}.crl", crl.der)
 
 
-def open_with_pin_file(settings: Settings, info: TokenInfo, label: str) -> Token:
+def open_with_pin_file(settings: Settings, info: TokenInfo, label: str) -> OpenedToken:
     """A token of this home, logged in with the PIN that the home keeps for it."""
     path = pin_file(settings, label)
     return open_token(settings.token_module, serial=info.serial, pin=lambda: read_pin_file(path), write=True)

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cert_registry.licences.catalogue import Catalogue
 from cert_registry.licences.holder_vault import KEY_BYTES
 from cert_registry.licences.issuers import permit
+from cert_registry.sharing.access import ANY, Action
+from cert_registry.sharing.grants import grant
 from cli import cast
 from cli.founding_keys import Founded
 from signing_service.kernel.audit_log import AuditLog
@@ -27,6 +29,7 @@ from signing_service.people.rules import Role
 from signing_service.settings import Settings
 
 CLIENT_ID = "housing-demo"
+ACTOR = "init"
 LEGAL_BASIS = "示例市行政审批局职责规定(示例)"
 
 
@@ -45,11 +48,22 @@ def found_people(database: Database, clock: Clock, founded: Founded) -> None:
         register.bootstrap(session, grants)
 
 
-def found_issuing_rights(database: Database, clock: Clock) -> None:
-    """The approving department may issue every type of the catalogue."""
+def found_licensing(database: Database, clock: Clock) -> None:
+    """The approving department may issue every type of the catalogue; the other one may verify and read each."""
+    now, allowed = clock.now(), (Action.VERIFY, Action.READ, Action.FILE)
     with database.write() as session:
         for kind in Catalogue.load():
-            permit(session, kind, cast.APPROVING.code, since=clock.now(), basis=LEGAL_BASIS, actor="init")
+            permit(session, kind, cast.APPROVING.code, since=now, basis=LEGAL_BASIS, actor="init")
+            grant(
+                session,
+                cast.VERIFYING.id,
+                kind.code,
+                allowed,
+                matters=(ANY,),
+                since=now,
+                basis=LEGAL_BASIS,
+                actor="init",
+            )
 
 
 def found_client(settings: Settings, database: Database, clock: Clock) -> None:

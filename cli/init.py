@@ -10,7 +10,7 @@ import typer
 
 from cli import cast, schema
 from cli.founding_keys import Founded, found_keys, write_custody_policy, write_trust
-from cli.founding_records import found_client, found_data_key, found_issuing_rights, found_people
+from cli.founding_records import found_client, found_data_key, found_licensing, found_people
 from cli.founding_seal import found_seal
 from cli.home import being_made, make_tokens, write_settings
 from cli.progress import Progress
@@ -74,7 +74,7 @@ def make_home(home: Path, database_url: str, progress: Progress) -> Settings:
 def _found_records(settings: Settings, database: Database, founded: Founded, tokens: dict[str, TokenInfo]) -> None:
     clock = SystemClock()
     found_people(database, clock, founded)
-    found_issuing_rights(database, clock)
+    found_licensing(database, clock)
     found_client(settings, database, clock)
     found_data_key(settings, founded.data_public_key)
     write_custody_policy(settings, founded, tokens)

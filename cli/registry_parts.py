@@ -12,13 +12,13 @@ from cert_registry.licences.holder_vault import AesHolderVault
 from cert_registry.licences.issue import Issuing
 from cert_registry.settings import registry_settings
 from cert_registry.sharing.copies import CopyDraft
-from cert_registry.web.bearer import by_bearer
 from cert_registry.web.evidence import evidence_signer
 from cert_registry.web.parts import RegistryParts
 from cli import cast
 from cli.paper_codes import PaperCodes
 from cli.sealing import SealingDesk
 from cli.stage import Stage
+from signing_service.app import Parts
 from signing_service.approvals.course import registered
 from signing_service.approvals.rules import Actor
 from signing_service.custody.structures import EVIDENCE
@@ -26,6 +26,7 @@ from signing_service.pades.placing import Placing
 from signing_service.pades.ports import Timestamper
 from signing_service.people.oauth import TokenEndpoint
 from signing_service.verification.ports import StatusSource
+from signing_service.web.oauth_endpoints import caller_of
 
 REGISTRY = Actor("process:registry")
 COPY_ORDER = "licence-copy"
@@ -38,7 +39,7 @@ class RegistryDesk:
         self._stage = stage
         self._sealing = SealingDesk(stage.settings, stage.custody, timestamper)
         self._settings = registry_settings(stage.settings)
-        self.codes = PaperCodes(stage.settings, stage.custody, stage.clock)
+        self.codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
         self.catalogue = Catalogue.load()
         self.vault = AesHolderVault(stage.data_key())
         self.issuing = Issuing(
@@ -68,8 +69,8 @@ class RegistryDesk:
     def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:
         return self._stage.judge(content, name, status).as_json()
 
-    def parts(self, tokens: TokenEndpoint) -> RegistryParts:
-        """Everything that the API is given."""
+    def parts(self, tokens: TokenEndpoint, service: Parts) -> RegistryParts:
+        """Everything that the API is given; `service` is what it is added to."""
         stage = self._stage
         certificate = stage.custody.service_certificates(EVIDENCE)[0]
         return RegistryParts(
@@ -80,13 +81,14 @@ class RegistryDesk:
             vault=self.vault,
             issuing=self.issuing,
             settings=self._settings,
-            authenticate=by_bearer(tokens.authenticate),
+            authenticate=lambda request: caller_of(request, tokens),
             evidence=evidence_signer(certificate, lambda content: stage.custody.sign_service(EVIDENCE, content)),
             verify_file=self.verify_file,
             read_code=self.codes.read,
             paper_code=self.codes.of_licence,
             seal=self.seal,
             seal_copy=self.seal_copy,
+            service=service,
         )
 
 

@@ -1,0 +1,94 @@
+"""Paper codes of this home: made with custody's key, read with its public keys."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cert_registry.licences.drafts import Draft
+from cert_registry.verification import lookup
+from signing_service.approvals.outward import CodeFacts, CodePicture
+from signing_service.custody.ports import CustodyPort
+from signing_service.custody.structures import PAPER_CODE
+from signing_service.kernel.clock import Clock
+from signing_service.kernel.database import Database
+from signing_service.printing.claims import Claims, CodeKind
+from signing_service.printing.issued_codes import remember_code
+from signing_service.printing.paper_code import CodeKey, KeyList, PaperCode, make_code, read_code
+from signing_service.printing.symbol import draw_symbol
+from signing_service.settings import Settings
+
+
+class PaperCodes:
+    """Every code that is made is kept, so that its short form finds it again."""
+
+    def __init__(self, settings: Settings, custody: CustodyPort, clock: Clock, database: Database) -> None:
+        self._custody, self._clock, self._database = custody, clock, database
+        self.prefix = f"{settings.base_url}/c/"
+        self._host = settings.base_url.partition("://")[2]
+        self._key = _code_key(custody)
+
+    def key_list(self) -> KeyList:
+        """What a verifier needs, published now."""
+        return KeyList((self._key,), self._clock.now())
+
+    def make(self, claims: Claims) -> PaperCode:
+        """Sign and keep. Raises CodeKeyUnfit and custody's errors."""
+        code = make_code(
+            claims, self._key, lambda content: self._custody.sign_service(PAPER_CODE, content), self.prefix
+        )
+        with self._database.write() as session:
+            remember_code(session, code)
+        return code
+
+    def _sign(self, content: bytes) -> bytes:
+        return self._custody.sign_service(PAPER_CODE, content)
+
+    def of_licence(self, draft: Draft) -> bytes:
+        """SVG of the code that a licence carries before it is sealed."""
+        now = self._clock.now().replace(microsecond=0)
+        claims = Claims(CodeKind.LICENCE, draft.identifier, draft.type_key, draft.issued_on, now)
+        return draw_symbol(self.make(claims)).svg
+
+    def of_approval(self, facts: CodeFacts) -> CodePicture:
+        """The code that an outward approval carries; it names the case, and the internal form by digest."""
+        now = self._clock.now().replace(microsecond=0)
+        claims = Claims(
+            CodeKind.APPROVAL,
+            facts.case_id,
+            facts.matter,
+            date.fromisoformat(facts.date),
+            now,
+            digest=bytes.fromhex(facts.binding),
+        )
+        code = self.make(claims)
+        symbol = draw_symbol(code)
+        return CodePicture(symbol.svg, symbol.side_mm, code.short_code, self._host)
+
+    def of_copy(self, subject: str, document_type: str, digest: bytes, serial: str) -> PaperCode:
+        """The code of one print copy: the sealed file's digest and the copy's serial."""
+        now = self._clock.now().replace(microsecond=0)
+        return self.make(
+            Claims(CodeKind.LICENCE, subject, document_type, now.date(), now, digest=digest, copy_serial=serial)
+        )
+
+    def verified(self, text: str) -> PaperCode:
+        """A scanned code's text. Raises the refusals of `printing.paper_code.read_code`."""
+        return read_code(text, self.key_list(), self.prefix, now=self._clock.now())
+
+    def read(self, text: str) -> lookup.CodeFacts:
+        """The same, in the shape that the registry asks for."""
+        claims = self.verified(text).claims
+        details = {
+            "kind": claims.kind.name.lower(), "type": claims.document_type, "dated": claims.dated.isoformat(),
+            "issued_at": claims.issued_at.isoformat(), "digest": claims.digest.hex(), "copy_serial": claims.copy_serial,
+        }  # fmt: skip
+        return lookup.CodeFacts(claims.subject, details)
+
+
+def _code_key(custody: CustodyPort) -> CodeKey:
+    certificate = x509.load_der_x509_certificate(custody.service_certificates(PAPER_CODE)[0])
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return CodeKey.from_der(spki, certificate.not_valid_before_utc, None)

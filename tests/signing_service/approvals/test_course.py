@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from io import BytesIO
 
-import pikepdf
-import pytest
 from sqlalchemy import select
 
 from signing_service.approvals import course
-from signing_service.approvals.errors import (
-    MoveNotAllowed,
-    NotThisDocument,
-    NotVerified,
-    NotYourStep,
-    StaleRevision,
-    StepAlreadySigned,
-    StepNotOpen,
-    WrongSigner,
-)
-from signing_service.approvals.outward import typeset_outward
-from signing_service.approvals.register import ApprovalCase, StepSignature
+from signing_service.approvals.register import ApprovalCase
 from signing_service.kernel.audit_log import entries_about
 from signing_service.kernel.outbox import OutboxMessage
 
-from .conftest import CLERK, Office
+from .conftest import Office
 
 
 def kinds(office: Office, case_id: str) -> list[str]:

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.pki_home import actor_named, home_settings, moment, print_rows
+from cli.pki_home import home_settings, moment, print_rows
 from signing_service.errors import SigningServiceError, Text
 
 if TYPE_CHECKING:
     from signing_service.custody.policy import ServiceEntry
     from signing_service.pki.rules import Actor
-    from signing_service.seals.picture import SealDesign
     from signing_service.seals.register import SealRegister
     from signing_service.seals.rules import Status
     from signing_service.seals.seal_tables import SealRow
@@ -244,7 +243,7 @@ def freeze(
     """Stop all sealing, or one bureau's or one seal's, at once."""
     from cli.opened_home import open_custody
 
-    if scope != "all" and not scope.startswith(("bureau:", "seal:")) or not reason:
+    if (scope != "all" and not scope.startswith(("bureau:", "seal:"))) or not reason:
         raise SealUsage(Text("范围为 all、bureau:编号 或 seal:编号,并写明 --reason。",
                              "The scope is all, bureau:ID or seal:ID, and --reason is needed."))  # fmt: skip
     open_custody(home_settings(ctx)).freeze(scope, actor=by, reason=reason)
@@ -289,7 +288,15 @@ def _register(ctx: typer.Context) -> Iterator[SealRegister]:
 
 
 def _actor(register: SealRegister, officer: str) -> Actor:
-    return actor_named(register, officer)
+    """The officer with the roles held now."""
+    from signing_service.people.register import PeopleRegister
+    from signing_service.pki.rules import Actor
+
+    people = PeopleRegister(register.database, register.clock, register.audit)
+    with register.database.read() as session:
+        known = people.officer(session, officer)
+        roles = frozenset(role.value for role in people.roles_of(session, officer))
+        return Actor(known.id, roles, department=known.department_id)
 
 
 def _conditions(text: str) -> Any:
@@ -367,7 +374,9 @@ def _certify(
     authority = services.authorities["simulation" if profile == "simulation-seal" else "issuing"]
     name = subject_name(subject, organization=row.owner_name, identifier=row.owner_code)
     with open_token(place.module, serial=place.serial, pin=lambda: read_pin_file(pin), write=True) as token:
-        key = token.generate("p256", label=label, id=label.encode())
+        keys = token.keys()
+        left_over = [key for key in keys if key.id == label.encode()]  # by a run that was cut off
+        key = left_over[0] if left_over else token.generate("p256", label=label, id=label.encode())
         holder = Holder(label, row.department, place.serial)
         made = authority.issue(profile, name, key.public_key, holder, Actor("zhengyin seals make", frozenset({SYSTEM})))  # type: ignore[arg-type]
         token.store_certificate(made, label=label, id=key.id)

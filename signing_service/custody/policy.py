@@ -82,6 +82,10 @@ class CustodyPolicy:
         """A policy that knows one seal more, or this one anew."""
         return replace(self, seals={**self.seals, seal_id: entry})
 
+    def with_service(self, kind: str, entry: ServiceEntry) -> CustodyPolicy:
+        """A policy that knows one service more, or this one anew."""
+        return replace(self, services={**self.services, kind: entry})
+
 
 def load_policy(folder: Path) -> CustodyPolicy:
     """Read and check the policy. Raises PolicyUnreadable, PolicyUnsafe."""

@@ -19,10 +19,12 @@ from asn1crypto import tsp as _tsp  # noqa: F401 - its import teaches asn1crypto
 
 from signing_service.custody.errors import StructureRefused
 from signing_service.custody.policy import ServiceEntry
+from signing_service.seals.structures import SealUnreadable, read_seal_info
 
 TSA, OCSP, ISSUING, EVIDENCE, PAPER_CODE, LOG = "tsa", "ocsp", "issuing", "evidence", "paper_code", "log"
 SIMULATION_ISSUING, SIMULATION_OCSP = "simulation_issuing", "simulation_ocsp"
 """The simulation CA and its responder sign the same structures as the formal ones, under certificates of their own."""
+SEAL_MAKER = "seal_maker"
 DATA = "data"
 """The key that wraps data keys; it unwraps and never signs."""
 JWS_ALGORITHMS = {"ES256", "ES384", "RS256", "PS256", "EdDSA", "Ed25519"}
@@ -139,6 +141,14 @@ def _log(content: bytes, _entry: ServiceEntry) -> None:
     _require(len(base64.b64decode(root, validate=True)) == 32, "no root hash")
 
 
+def _seal_info(content: bytes, _entry: ServiceEntry) -> None:
+    """SES_SealInfo of a v4 seal (GB/T 38540)."""
+    try:
+        read_seal_info(content)
+    except SealUnreadable as failure:
+        raise ValueError(str(failure)) from failure
+
+
 def _exact(kind: Any, content: bytes) -> Any:
     """Parse as `kind`, nothing left over, and the same bytes when written again."""
     value = kind.load(content, strict=True)
@@ -154,5 +164,5 @@ def _require(holds: bool, why: str) -> None:
 
 _CHECKS: Mapping[str, Callable[[bytes, ServiceEntry], None]] = {
     TSA: _timestamp, OCSP: _ocsp, ISSUING: _issuing, EVIDENCE: _evidence, PAPER_CODE: _paper_code, LOG: _log,
-    SIMULATION_ISSUING: _issuing, SIMULATION_OCSP: _ocsp,
+    SIMULATION_ISSUING: _issuing, SIMULATION_OCSP: _ocsp, SEAL_MAKER: _seal_info,
 }  # fmt: skip

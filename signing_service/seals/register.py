@@ -124,6 +124,14 @@ class SealRegister:
             self.move(session, row, "make", actor, why)
             return row
 
+    def require_move(self, row: SealRow, name: str, actor: Actor, why: Why | None = None) -> None:
+        """Raises SealMoveNotAllowed now, before work is done that the move would only then refuse."""
+        with self.logged(name, row.id, actor) as session:
+            decide(
+                MOVES[name], self.changes(session, row.id), actor, applicant=row.applicant, holders=row.holders,
+                why=why or Why(), now=self.clock.now(),
+            )  # fmt: skip
+
     def find(self, session: Session, seal_id: str, *, lock: bool = False) -> SealRow:
         """The row, locked until the transaction ends where asked (on SQLite every write session is). SealUnknown."""
         query = select(SealRow).where(SealRow.id == seal_id)

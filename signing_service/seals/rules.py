@@ -63,7 +63,8 @@ ENDED = frozenset({State.REFUSED, State.REPLACED, State.CANCELLED, State.VOID})
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One change of state. `second_person`: not the one who applied; `needs_reason`, `needs_basis`: for the record;
+    """One change of state. `second_person`: not the one who applied (a ceremony, logged as such,
+    may); `needs_reason`, `needs_basis`: for the record;
     `from_the_start`: takes effect as if the seal had never been."""
 
     name: str
@@ -160,7 +161,7 @@ def decide(
         raise SealMoveNotAllowed(move.name, f"印章状态为“{name.zh}”。", f"Its state is “{name.en}”.")
     if not (actor.roles & move.roles or (move.holder_may and actor.id in holders)):
         raise SealMoveNotAllowed(move.name, "办理人不是印章管理员。", "The person is no seal administrator.")
-    if move.second_person and actor.id == applicant:
+    if move.second_person and actor.id == applicant and SYSTEM not in actor.roles:
         raise SealMoveNotAllowed(move.name, "申请人不能自行审批。", "Whoever applied may not decide on it.")
     if move.needs_reason and not why.reason.strip():
         raise SealMoveNotAllowed(move.name, "必须写明理由。", "A reason must be given.")

@@ -1,0 +1,118 @@
+"""`zhengyin seals` over a home of its own: a second seal from application to use, and the stop switch."""
+
+import hashlib
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from cli.init import SQLITE_URL, STEPS, make_home
+from cli.main import app
+from cli.opened_home import load_picture, open_custody, open_home
+from cli.progress import Progress
+from hardware.ports import Mechanism
+from signing_service.custody.errors import SealingFrozen
+from signing_service.custody.keys import SealKey
+from signing_service.kernel.database import Database
+from signing_service.pdf.cms_attributes import build_signed_attributes
+from signing_service.seals.register import SealApplicationRefused, SealUnknown
+from signing_service.seals.rules import SealMoveNotAllowed
+from signing_service.seals.seal_tables import SealRow
+
+OFFICE = ("--name", "示例市行政审批局", "--owner", "approvals", "--holder", "seal-holder")
+FIRST, SECOND = ("--as", "seal-admin-1"), ("--as", "seal-admin-2")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return make_home(tmp_path_factory.mktemp("seals") / "zhengyin-home", SQLITE_URL, Progress(STEPS, "en")).home
+
+
+@pytest.fixture
+def zhengyin(home, capsys):
+    """Runs `zhengyin seals …` on the home; what stdout says, as JSON where it is."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        app(["--home", str(home), "seals", *map(str, arguments)], standalone_mode=False)
+        output = capsys.readouterr().out
+        return json.loads(output) if output.lstrip().startswith(("{", "[")) else output
+
+    return run
+
+
+def test_a_seal_is_applied_for_made_and_used(zhengyin, home, tmp_path):
+    applied = zhengyin("request", "permits", *OFFICE, "--kind", "special", "--bottom-line", "审批专用章", *FIRST,
+                       "--conditions", '{"per_day": 100, "document_types": ["批复"]}')  # fmt: skip
+    assert applied == {"id": "permits", "state": "requested"}
+    with pytest.raises(SealMoveNotAllowed):
+        zhengyin("approve", "permits", *FIRST)
+    with pytest.raises(SealMoveNotAllowed):
+        zhengyin("make", "permits", *FIRST)
+    zhengyin("approve", "permits", *SECOND)
+    assert zhengyin("make", "permits", *FIRST)["state"] == "made"
+    zhengyin("file", "permits", *FIRST, "--basis", "示例备案 2026-0001")
+    zhengyin("activate", "permits", *FIRST)
+    shown = zhengyin("show", "permits")
+    assert (shown["state"], shown["holders"]) == ("active", ["seal-holder"])
+    assert [entry["move"] for entry in shown["history"]] == ["apply", "approve", "make", "file", "activate"]
+    assert zhengyin("show", "permits", "--at", "2020-01-01T00:00+08:00")["state"] == "unknown"
+    assert [row["id"] for row in zhengyin("list", "--json") if row["id"] == "permits"] == ["permits"]
+    assert load_picture(open_home(home), "permits").width_mm == 42.0
+    _seal_data_reads_back(zhengyin, home, tmp_path, shown["certificate"])
+
+
+def _seal_data_reads_back(zhengyin, home, tmp_path, fingerprint):
+    database = Database(open_home(home).database_url)
+    with database.read() as session:
+        structure = session.get_one(SealRow, "permits").structure
+    database.close()
+    (tmp_path / "permits.esl").write_bytes(structure)
+    read = zhengyin("read", tmp_path / "permits.esl")
+    assert (read["version"], read["name"], read["maker_algorithm"]) == (4, "示例市行政审批局", "ECDSA-SHA256")
+    assert (read["maker_signature"], read["certificates"]) == ("intact", [fingerprint])
+
+
+def test_custody_seals_with_it_and_the_stop_switch_stops_it(zhengyin, home):
+    custody = open_custody(open_home(home))
+    key = SealKey.of(custody, "permits", b"")
+    attributes = build_signed_attributes(hashlib.sha256(b"pdf").digest(), key.certificate)
+    key.sign(attributes, Mechanism.ECDSA_SHA256)
+    stops = zhengyin("freeze", "seal:permits", *FIRST, "--reason", "怀疑失控")
+    assert [(stop["scope"], stop["actor"]) for stop in stops] == [("seal:permits", "seal-admin-1")]
+    with pytest.raises(SealingFrozen):
+        key.sign(attributes, Mechanism.ECDSA_SHA256)
+    assert zhengyin("thaw", "seal:permits", *SECOND, "--reason", "已查明") == []
+    key.sign(attributes, Mechanism.ECDSA_SHA256)
+    custody.close()
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_picture_is_exported_of_a_design_or_of_a_seal(zhengyin, tmp_path, suffix):
+    zhengyin("request", f"pictured-{suffix}", *OFFICE, *FIRST)
+    for of in (("--name", "示例市行政审批局"), ("--seal", f"pictured-{suffix}")):
+        output = tmp_path / f"seal.{suffix}"
+        zhengyin("picture", *of, "-o", output)
+        content = output.read_bytes()
+        if suffix == "png":
+            assert Image.open(io.BytesIO(content)).size == (993, 993)
+        else:
+            assert content.count(b"<path") >= 10
+
+
+def test_refusals_name_what_is_wrong(zhengyin, tmp_path):
+    with pytest.raises(SealUnknown):
+        zhengyin("show", "nothing")
+    with pytest.raises(SealApplicationRefused, match="模拟"):
+        zhengyin("request", "sim", *OFFICE, "--kind", "simulation", *FIRST)
+    for wrong in (
+        ("request", "x", *OFFICE, "--kind", "golden", *FIRST),
+        ("request", "x", *OFFICE, *FIRST, "--conditions", '{"colour": "red"}'),
+        ("freeze", "everything", *FIRST, "--reason", "x"),
+        ("picture", "--name", "示例", "-o", tmp_path / "seal.bmp"),
+        ("read", tmp_path / "missing.esl"),
+    ):
+        with pytest.raises(Exception) as refusal:
+            zhengyin(*wrong)
+        assert refusal.value.code == "seal_usage"

@@ -11,6 +11,7 @@ from cert_registry.errors import Text
 from cert_registry.web.api import make_api
 from cert_registry.web.pages import make_pages
 from cert_registry.web.parts import RegistryParts
+from cert_registry.web.status_lists import make_status_lists
 from cert_registry.web.statuses import install
 from signing_service import app as service
 from signing_service.kernel.pages import Link
@@ -28,7 +29,7 @@ def create_app(parts: RegistryParts) -> FastAPI:
     given = parts.service or service.Parts(database=parts.database, clock=parts.clock)
     whole = replace(
         given,
-        routers=[*given.routers, make_api(parts), make_pages(parts)],
+        routers=[*given.routers, make_api(parts), make_status_lists(parts), make_pages(parts)],
         links=[*given.links, VERIFY],
         templates=[*given.templates, WEB / "templates"],
     )

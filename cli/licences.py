@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,6 +82,27 @@ def show(ctx: typer.Context, identifier: Identifier, json_output: Json = False) 
     _print_rows([{"name": name, "value": value} for name, value in found["metadata"].items() if value], False)
     keys = ("entry", "operation", "effective_from", "recorded_at", "reason", "legal_basis")
     _print_rows([{key: row[key] for key in keys} for row in found["history"]], False)
+
+
+@app.command("validate")
+def validate(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV or JSON lines.", exists=True, dir_okay=False, readable=True)],
+    kind: Kind,
+    json_output: Json = False,
+) -> None:
+    """Could every row of a bulk file be issued? Exit code 1 when not; nothing is kept."""
+    from cert_registry.licences.bulk import validate as wrong_rows
+    from cert_registry.licences.bulk_files import rows_of
+    from cert_registry.licences.catalogue import Catalogue
+
+    found, language = Catalogue.load().get(kind), _language(ctx)
+    rows = [
+        {"row": problem.row, "code": problem.error.code, "why": problem.error.explain(language)}
+        for problem in wrong_rows(rows_of(file, found), found)
+    ]
+    _print_rows(rows, json_output)
+    raise typer.Exit(1 if rows else 0)
 
 
 @app.command("operate")

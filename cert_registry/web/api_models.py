@@ -143,6 +143,13 @@ class LogView(BaseModel):
     leaf: str
 
 
+class StatusPlace(BaseModel):
+    """在 /status-lists/{list} 中的位置。"""
+
+    list: int
+    idx: int
+
+
 class LicenceSummary(BaseModel):
     """核验显示的内容:不含持证主体和证照内容。"""
 
@@ -162,6 +169,7 @@ class LicenceSummary(BaseModel):
     status_text: str
     status_since: datetime | None
     sha256: str | None
+    status_list: StatusPlace
 
 
 class Verified(BaseModel):

@@ -11,9 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from cert_registry.errors import RegistryError, Text
-from cert_registry.web.parts import Evidence
-
-TYPE = "zhengyin-evidence+jwt"
+from cert_registry.web.parts import EVIDENCE_TYPE, Evidence
 
 
 class EvidenceUnavailable(RegistryError):
@@ -32,9 +30,9 @@ def evidence_signer(certificate: bytes, sign: Callable[[bytes], bytes]) -> Evide
     The header names the certificate by x5t#S256, so that a verifier takes it from where it was published.
     """
     thumbprint = _packed(hashlib.sha256(certificate).digest())
-    header = _json({"alg": "ES256", "typ": TYPE, "x5t#S256": thumbprint})
 
-    def make(claims: Mapping[str, Any]) -> str:
+    def make(claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str:
+        header = _json({"alg": "ES256", "typ": kind, "x5t#S256": thumbprint})
         content = f"{header}.{_json(claims)}"
         r, s = decode_dss_signature(sign(content.encode()))
         return f"{content}.{_packed(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"

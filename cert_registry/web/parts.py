@@ -20,6 +20,8 @@ from signing_service.kernel.blobs import BlobStore
 from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
 
+EVIDENCE_TYPE = "zhengyin-evidence+jwt"
+
 
 class Caller(Protocol):
     """A department's authenticated client."""
@@ -32,10 +34,14 @@ class Caller(Protocol):
     def department_name(self) -> str: ...
 
 
+class Evidence(Protocol):
+    """Claims to a signed compact JWS of a type. Called with no transaction open; may go to a token."""
+
+    def __call__(self, claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str: ...
+
+
 Authenticate = Callable[[Request], Caller]
 """The caller of a request, by its bearer token. Raises people.errors.TokenRefused."""
-Evidence = Callable[[Mapping[str, Any]], str]
-"""Claims to a signed compact JWS. Called with no transaction open; may go to a token."""
 DepartmentCodes = Callable[[str], frozenset[str]]
 """A department's id to the issuer codes for which it is competent today: its own and those of bodies it succeeded."""
 CompetentBody = Callable[[str], str]

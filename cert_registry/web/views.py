@@ -11,6 +11,7 @@ from cert_registry.licences.lifecycle import OPERATIONS
 from cert_registry.licences.metadata import elements
 from cert_registry.licences.register import Licence
 from cert_registry.licences.standing import Standing
+from cert_registry.licences.status_list import place_of
 from cert_registry.sharing.access import Access
 
 
@@ -35,6 +36,7 @@ def summary_view(
         "status_text": now.status_text.in_(language),
         "status_since": None if now.since is None else now.since.isoformat(),
         "sha256": licence.digest,
+        "status_list": dict(zip(("list", "idx"), place_of(licence), strict=True)),
     }
 
 

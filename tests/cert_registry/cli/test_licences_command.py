@@ -77,3 +77,13 @@ def test_a_body_is_permitted_to_issue(run: Run) -> None:
     unknown = run("permit", "fishing", "1", "--as", "1", "--basis", "x")
     assert isinstance(unknown.exception, ExplainedError)
     assert unknown.exception.code == "unknown_licence_type"
+
+
+def test_a_bulk_file_is_validated_row_by_row(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "holder_name,holder_code,content\n示例市甲公司,91990100MA0000015X,同意\n乙,1,同意\n", encoding="utf-8"
+    )
+    result = run("validate", str(path), "approval-reply", "--json")
+    assert [(row["row"], row["code"]) for row in json.loads(result.stdout)] == [(2, "holder_code_invalid")]
+    assert result.exit_code == 1

@@ -115,6 +115,15 @@ def clock(ceremony: HeldCeremony) -> MovedClock:
 
 
 @pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLite, unless the test asks for both (`parametrize("database_url", …, indirect=True)`): what a database could do
+    otherwise is tried on both, what openssl says of an answer on one."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'pki.db'}"
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture
 def register(database: Database, clock: MovedClock, ceremony: HeldCeremony) -> CertificateRegister:
     """A register that knows the ceremony's certificates."""
     audit = AuditLog()

@@ -26,6 +26,7 @@ from signing_service.pki.rules import APPROVER, OPERATOR, SYSTEM, Actor
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 OPERATOR_A = Actor("OF-1", frozenset({OPERATOR, SYSTEM}))
 APPROVER_B = Actor("OF-2", frozenset({APPROVER}))
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ def test_memory_stays_within_a_few_times_the_size(issuing: CertifiedKey) -> None
     assert peak < 8 * len(made)
 
 
+@BOTH
 def test_a_revocation_is_in_the_next_crl_and_numbers_rise(
     services: PkiServices, register: CertificateRegister, clock: Any, seal: bytes
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_hold_is_listed_and_its_release_takes_it_off(
     assert serials(services.crls.crl("issuing")) == {}
 
 
+@BOTH
 def test_a_delta_tells_what_changed_since_the_base(
     register: CertificateRegister, services: PkiServices, issuing: CertifiedKey, clock: Any, seal: bytes
 ) -> None:
@@ -171,6 +174,7 @@ def test_while_the_key_is_gone_the_last_crl_is_served_until_it_expires(
         dead.crl("issuing")
 
 
+@BOTH
 def test_a_large_register_is_published_page_by_page(
     services: PkiServices, register: CertificateRegister, issuing: CertifiedKey, clock: Any
 ) -> None:

@@ -39,6 +39,7 @@ OFFICER = Actor("OF-9", frozenset({"reviewer"}), "ab" * 32, "D-1")
 STRANGER = Actor("OF-8", frozenset({"reviewer"}))
 HOLDER = Holder("OF-9", "D-1")
 SUBJECT = subject_name("李示例", organization="示例市自然资源局", identifier="OF-9")
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -107,6 +108,7 @@ def test_approval_needs_a_second_person_with_a_role(
     assert refused == ["move_not_allowed"]
 
 
+@BOTH
 def test_a_key_is_made_on_the_token_and_taken_over_by_its_officer(
     enrolment: Enrolment, register: CertificateRegister, services: PkiServices, usb_key: Token, ceremony: Any
 ) -> None:
@@ -176,6 +178,7 @@ def test_the_subject_is_the_approved_one_whatever_the_csr_wishes(enrolment: Enro
     assert x509.load_der_x509_certificate(made).subject == SUBJECT
 
 
+@BOTH
 def test_one_key_serves_one_person(enrolment: Enrolment, memory_key: Any) -> None:
     key = memory_key()
     enrolled(enrolment, key)
@@ -185,6 +188,7 @@ def test_one_key_serves_one_person(enrolment: Enrolment, memory_key: Any) -> Non
         enrolment.issue(reference, build_request(key, key.public_key, SUBJECT), CLERK)
 
 
+@BOTH
 def test_a_renewal_supersedes_the_old_one_when_it_is_activated(
     enrolment: Enrolment, register: CertificateRegister, memory_key: Any, ceremony: Any
 ) -> None:
@@ -227,6 +231,7 @@ def test_warnings_come_at_thirty_seven_and_one_day(left: timedelta, step: int | 
     assert step_due(NOW + left, NOW) == step
 
 
+@BOTH
 def test_what_ends_soon_is_listed_until_it_is_renewed(
     enrolment: Enrolment, register: CertificateRegister, memory_key: Any, clock: Any
 ) -> None:

@@ -37,6 +37,7 @@ certificates:
   - {name: tsa-2, profile: tsa, token: services, key: p256, subject: 内部时间戳服务, issuer: issuing, service: tsa}
 crls: [issuing]
 """
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 def changed(**entries: Any) -> str:
@@ -144,6 +145,7 @@ def test_missing_or_shared_tokens_are_refused(ceremony: Any, clock: Any) -> None
         hold_ceremony(plan, {"services": services, "issuing": services}, clock)
 
 
+@BOTH
 def test_the_ceremony_is_in_the_audit_log(register: CertificateRegister, ceremony: Any) -> None:
     with register.database.read() as session:
         (entry,) = entries_about(session, f"ceremony:{ceremony.record.plan_digest}")

@@ -30,6 +30,7 @@ OPERATOR_A = Actor("OF-1", frozenset({OPERATOR, SYSTEM}))
 APPROVER_B = Actor("OF-2", frozenset({APPROVER}))
 STATUS = ocsp.OCSPResponseStatus
 ANSWERED = ["-no_nonce", "-reqin", "q.der", "-respin", "a.der"]
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ def test_openssl_accepts_good_and_revoked(
     assert "Reason: keyCompromise" in said
 
 
+@BOTH
 def test_a_revocation_is_seen_at_once_though_answers_are_kept(
     ask: Any, register: CertificateRegister, seal: bytes, clock: Any
 ) -> None:

@@ -47,6 +47,7 @@ CLERK = Actor("OF-1", frozenset({OPERATOR, SYSTEM}))
 SECOND = Actor("OF-2", frozenset({APPROVER}))
 HOLDER = Holder("OF-9", "D-1")
 SUBJECT = subject_name("李示例", organization="示例市自然资源局", identifier="OF-9")
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 class LicensedCa:
@@ -94,6 +95,7 @@ def take(register: CertificateRegister, reference: str, certificate: bytes, key:
     return take_outside(register, reference, certificate, chain, proof, CLERK)
 
 
+@BOTH
 def test_an_officers_existing_certificate_is_enrolled_and_activated(
     trusted: LicensedCa, register: CertificateRegister, services: PkiServices, reference: str, memory_key: Any
 ) -> None:
@@ -207,6 +209,7 @@ def services_issuer(register: CertificateRegister, certificate: bytes) -> bytes:
         return register.chain(session, certificate)[0]
 
 
+@BOTH
 def test_a_lost_ca_key_reaches_everything_below_and_is_revoked_only_when_confirmed(
     register: CertificateRegister, services: PkiServices, seal: bytes, ceremony: Any, clock: Any
 ) -> None:
@@ -236,6 +239,7 @@ def test_a_healthy_register_has_no_findings_and_a_production_one_names_unlicense
     assert [finding.code for finding in found] == ["seal_not_licensed"]
 
 
+@BOTH
 @pytest.mark.parametrize(
     ("days", "codes"),
     [(8, {"crl_stale"}), (375, {"crl_stale", "crl_ceremony_due", "certificate_ending"})],

@@ -29,6 +29,7 @@ from signing_service.pki.timestamp_register import TimestampRegister, TimestampR
 from signing_service.pki.timestamping import TimestampAuthority
 
 DIGEST = hashlib.sha256(b"document").digest()
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 def query(**changed: Any) -> bytes:
@@ -151,6 +152,7 @@ def test_damaged_requests_get_a_protocol_answer(services: PkiServices, data: Any
     assert status[0].native in (0, 2)
 
 
+@BOTH
 def test_serials_rise_and_every_token_is_in_the_register(services: PkiServices, database: Database) -> None:
     serials = [info(services, query())["serial_number"].native for _ in range(3)]
     assert serials == sorted(set(serials))
@@ -159,6 +161,7 @@ def test_serials_rise_and_every_token_is_in_the_register(services: PkiServices, 
     assert [tuple(row) for row in rows] == [(serial, DIGEST.hex()) for serial in serials]
 
 
+@BOTH
 def test_two_authorities_on_one_register_never_share_a_serial(database: Database, clock: Any) -> None:
     registers = [TimestampRegister(database), TimestampRegister(database)]
     with ThreadPoolExecutor(4) as pool:
@@ -166,6 +169,7 @@ def test_two_authorities_on_one_register_never_share_a_serial(database: Database
     assert len({serial for serial, _ in taken}) == 24
 
 
+@BOTH
 def test_threads_that_wait_together_all_get_their_own_serial(services: PkiServices, database: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
         serials = list(pool.map(lambda n: info(services, query(nonce=n + 1))["serial_number"].native, range(40)))
@@ -182,6 +186,7 @@ def test_a_database_that_fails_fails_every_waiting_thread(clock: Any) -> None:
         assert all(isinstance(one.exception(30), DatabaseError) for one in asked)
 
 
+@BOTH
 def test_a_clock_that_went_back_stops_the_authority(services: PkiServices, clock: Any) -> None:
     first = info(services, query())["gen_time"].native
     clock.advance(seconds=-1)

@@ -12,6 +12,13 @@ _TOKEN = re.compile(
     rb"[\x00\t\n\f\r ]*(%[^\r\n]*|\[[\s\dR.\-]*\]|<<|>>|\[|\]|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|<[0-9A-Fa-f\s]*>|\(|"
     rb"[^\x00\t\n\f\r ()<>\[\]{}/%]+)"
 )
+_PAIR = re.compile(
+    rb"[\x00\t\n\f\r ]*+(/[^\x00\t\n\f\r ()<>\[\]{}/%]*+)[\x00\t\n\f\r ]*+"
+    rb"(/[^\x00\t\n\f\r ()<>\[\]{}/%]*+|\d+[ \r\n]+\d+[ \r\n]+R(?![A-Za-z])|[-+.\d]++(?![A-Za-z])|true|false|"
+    rb"\[[^\[\]()<>%{}]*+\]|<[0-9A-Fa-f\s]*+>|\([^()\\]*+\)|"
+    rb"<<(?:[^<>()%\[\]{}]++|\[[^\[\]()<>%{}]*+\]|<<[^<>()%\[\]{}]*+>>)*+>>)"
+)
+_OPENING, _CLOSING = re.compile(rb"[\x00\t\n\f\r ]*+<<"), re.compile(rb"[\x00\t\n\f\r ]*+>>")
 _REFERENCE = re.compile(rb"\s*(\d+)\s+(\d+)\s+R\s*\Z")
 _REFERENCES = re.compile(rb"(\d+)\s+(\d+)\s+R\b")
 _ARRAY_OF_REFERENCES = re.compile(rb"\s*\[\s*(?:\d+\s+\d+\s+R\s*)*\]\s*\Z")
@@ -42,6 +49,26 @@ class PlainDictionary:
 
 def parse_dictionary(source: bytes, start: int = 0) -> PlainDictionary:
     """The dictionary that begins at `start` (white space before it allowed). Raises NotPlain."""
+    simple = _parse_simple(source, start)
+    return simple if simple is not None else _parse_any(source, start)
+
+
+def _parse_simple(source: bytes, start: int) -> PlainDictionary | None:
+    """Keys and values as writers usually put them, one match a pair; None when there is anything else."""
+    opening = _OPENING.match(source, start)
+    if opening is None:
+        return None
+    base, position = opening.end() - 2, opening.end()
+    spans = {}
+    while (pair := _PAIR.match(source, position)) is not None:
+        first, last = pair.span(2)
+        spans[pair.group(1)] = (first - base, last - base)
+        position = last
+    closing = _CLOSING.match(source, position)
+    return PlainDictionary(bytes(source[base : closing.end()]), spans) if closing is not None else None
+
+
+def _parse_any(source: bytes, start: int) -> PlainDictionary:
     opening = _TOKEN.match(source, start)
     while opening is not None and opening.group(1).startswith(b"%"):
         opening = _TOKEN.match(source, opening.end())

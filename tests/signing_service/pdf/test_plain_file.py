@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from signing_service.pades.plain_preparation import plainly
 from signing_service.pdf.plain_file import PlainPdf
 from signing_service.pdf.plain_pages import find_page
-from signing_service.pdf.plain_tokens import NotPlain, parse_dictionary, reference, references
+from signing_service.pdf.plain_tokens import NotPlain, _parse_any, parse_dictionary, reference, references
 
 MakePdf = Callable[..., bytes]
 MODES = [pikepdf.ObjectStreamMode.disable, pikepdf.ObjectStreamMode.generate]
@@ -87,6 +87,32 @@ def test_dictionaries_are_cut_at_their_values(source: bytes, expected: dict[byte
         return
     parsed = parse_dictionary(source)
     assert {key: parsed.get(key) for key in parsed.spans} == expected
+
+
+VALUES = [
+    b"1",
+    b"-2.5",
+    b"/N",
+    b"3 0 R",
+    b"[1 2 R]",
+    b"[ 1 0 R 2 0 R]",
+    b"(x)",
+    b"(a\\)b)",
+    b"<4142>",
+    b"<<>>",
+    b"true",
+    b"null",
+]
+VALUES += [b"<</C<</D[1]>>>>", b"<</C(>>)>>", b"[<</D(])>>]", b"<</C<</D<</E 1>>>>>>"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"/A", b"/B", b"/C1", b"/D+x"]), st.sampled_from(VALUES)), max_size=5))
+def test_the_quick_and_the_thorough_reading_agree(entries: list[tuple[bytes, bytes]]) -> None:
+    pairs = dict(entries)
+    source = b"<<" + b"\n".join(key + b" " + value for key, value in pairs.items()) + b" >>tail"
+    parsed, thorough = parse_dictionary(source), _parse_any(source, 0)
+    assert {key: parsed.get(key) for key in parsed.spans} == pairs
+    assert (parsed.source, parsed.spans) == (thorough.source, thorough.spans)
 
 
 def test_an_entry_is_replaced_or_added() -> None:

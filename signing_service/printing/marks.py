@@ -67,7 +67,7 @@ class Pen:
         turn = radians(35)
         left, bottom = width_mm / 2 - half_mm * cos(turn), height_mm / 2 - half_mm * sin(turn)
         matrix = (cos(turn), sin(turn), -sin(turn), cos(turn), left, bottom)
-        return b"/GS0 gs 0 g\n" + _placed(matrix, self.text(WATERMARK, 0, 0, size, colour=b""))
+        return b"q /GS0 gs\n%s\nQ" % _placed(matrix, self.text(WATERMARK, 0, 0, size, colour=b"0 g "))
 
     def text(self, text: str, x_mm: float, y_mm: float, size: float, colour: bytes = b"0.25 g ") -> bytes:
         """One line from its baseline's left end; `colour` is a fill operator."""

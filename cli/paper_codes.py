@@ -27,7 +27,7 @@ class PaperCodes:
     def __init__(self, settings: Settings, custody: CustodyPort, clock: Clock, database: Database) -> None:
         self._custody, self._clock, self._database = custody, clock, database
         self.prefix = f"{settings.base_url}/c/"
-        self._host = settings.base_url.partition("://")[2]
+        self.host = settings.base_url.partition("://")[2]
         self._key = _code_key(custody)
 
     def key_list(self) -> KeyList:
@@ -65,7 +65,7 @@ class PaperCodes:
         )
         code = self.make(claims)
         symbol = draw_symbol(code)
-        return CodePicture(symbol.svg, symbol.side_mm, code.short_code, self._host)
+        return CodePicture(symbol.svg, symbol.side_mm, code.short_code, self.host)
 
     def of_copy(self, subject: str, document_type: str, digest: bytes, serial: str) -> PaperCode:
         """The code of one print copy: the sealed file's digest and the copy's serial."""

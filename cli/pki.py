@@ -18,6 +18,7 @@ from cli.pki_home import (
     PkiUsage,
     actor_named,
     bind_to_officer,
+    finding_json,
     home_settings,
     impact_json,
     known_cas,
@@ -25,6 +26,7 @@ from cli.pki_home import (
     open_enrolment,
     open_register,
     open_usb_key,
+    outbound_of,
     pairs,
     print_rows,
     reason_named,
@@ -93,6 +95,27 @@ def ending(ctx: typer.Context, json_output: Json = False) -> None:
         for entry in found
     ]  # fmt: skip
     print_rows(rows, json_output)
+
+
+@app.command()
+def doctor(
+    ctx: typer.Context,
+    json_output: Json = False,
+    network: Annotated[bool, typer.Option(help="Ask the addresses in the TSA's certificate too.")] = False,
+) -> None:
+    """What is wrong with certificates, CRLs and their addresses; exit code 1 where something fails."""
+    from signing_service.pki.health import Level, network_findings, register_findings
+
+    settings = home_settings(ctx)
+    with open_register(ctx) as register, register.database.read() as session:
+        now = register.clock.now()
+        found = register_findings(session, now, production=not settings.is_demo)
+        if network:
+            tsa = register.active(session, "tsa", "tsa")[0].der
+            found += network_findings(tsa, register.chain(session, tsa)[0], outbound_of(settings), now)
+    print_rows([finding_json(finding, ctx.obj.language) for finding in found], json_output)
+    if any(finding.level is Level.FAIL for finding in found):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -15,9 +15,12 @@ from signing_service.errors import SigningServiceError, Text
 
 if TYPE_CHECKING:
     from hardware.ports import Token
+    from signing_service.errors import Language
+    from signing_service.kernel.outbound import Outbound
     from signing_service.pki.certificates import CertificateRow
     from signing_service.pki.crl import Reason
     from signing_service.pki.enrolment import Enrolment
+    from signing_service.pki.health import Finding
     from signing_service.pki.impact import Impact
     from signing_service.pki.register import CertificateRegister
     from signing_service.pki.rules import Actor
@@ -176,6 +179,23 @@ def impact_json(found: Impact) -> dict[str, Any]:
         ],
         "unknown": list(found.unknown),
     }  # fmt: skip
+
+
+def outbound_of(settings: Settings) -> Outbound:
+    """The client for calls that leave this machine, by the home's policy."""
+    from signing_service.kernel.outbound import Outbound, OutboundPolicy
+
+    return Outbound(OutboundPolicy(hosts=settings.outbound_hosts, timeout_seconds=5))
+
+
+def finding_json(finding: Finding, language: Language) -> dict[str, str]:
+    """A finding for people and programs."""
+    return {
+        "level": finding.level.value,
+        "code": finding.code,
+        "subject": finding.subject,
+        "text": finding.text.in_(language),
+    }
 
 
 def print_rows(rows: list[dict[str, Any]], json_output: bool) -> None:

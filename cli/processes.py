@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
+import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +18,8 @@ from typing import Any
 from signing_service.errors import SigningServiceError, Text
 
 READY_SECONDS = 60.0
+_TIED = "ZHENGYIN_ENDS_WITH_PARENT"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_SECONDS = 10.0
 
 
@@ -39,11 +44,19 @@ def running(home: Path, *arguments: str, log: Path) -> Iterator[dict[str, Any]]:
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "cli", "--home", str(home), *arguments]
     with log.open("ab") as errors:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, _TIED: "1"}
+        )
     try:
         yield _wait_until_ready(child, arguments[0], log)
     finally:
         _stop(child)
+
+
+def end_with_parent() -> None:
+    """The child's side, first thing: where `running` started it, the kernel ends it when its parent is gone (Linux)."""
+    if os.environ.pop(_TIED, "") and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def announce_ready(**facts: Any) -> None:

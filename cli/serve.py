@@ -13,7 +13,7 @@ import uvicorn
 
 from cli.listening import address_of, listen
 from cli.opened_home import open_home
-from cli.processes import announce_ready, running
+from cli.processes import announce_ready, end_with_parent, running
 from signing_service.custody.core import Custody
 from signing_service.custody.socket_server import CustodyServer
 from signing_service.errors import Text
@@ -21,6 +21,7 @@ from signing_service.errors import Text
 
 def custody(ctx: typer.Context) -> None:
     """Start the process that owns the service tokens; it listens on HOME/custody/custody.sock until stopped."""
+    end_with_parent()
     settings = open_home(ctx.obj.home)
     server = CustodyServer(settings.custody_socket, Custody(settings.custody))
     with server:
@@ -35,6 +36,7 @@ def worker(
     """Start the worker: what waits in the outbox, and what is due each minute."""
     from cli.worker import make_worker
 
+    end_with_parent()
     settings = open_home(ctx.obj.home)
     made = make_worker(settings, server or settings.base_url)
     made.start()
@@ -49,8 +51,10 @@ def serve(
     json_output: Annotated[bool, typer.Option("--json", help="Announce the address as one JSON line.")] = False,
 ) -> None:
     """Start custody, worker and web server of a home, and stop them together (Ctrl-C)."""
+    end_with_parent()
     settings = open_home(ctx.obj.home)
     logs = settings.home / "logs"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn hands the signal on; then the others are stopped
     with ExitStack() as stack:
         bound = stack.enter_context(listen(settings.base_url, port))
         stack.enter_context(running(settings.home, "custody", log=logs / "custody.log"))

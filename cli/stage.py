@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cert_registry.licences.status_facts import LicenceStatusFacts
@@ -69,10 +68,11 @@ def open_stage(settings: Settings) -> Stage:
     return Stage(settings, clock, database, blobs, custody, pki_over(register, custody, settings), work)
 
 
+def outbound_to(settings: Settings, url: str) -> Outbound:
+    """Outbound calls, with this home's server allowed although it is on the loopback address."""
+    return Outbound(OutboundPolicy(settings.outbound_hosts | {url.partition("://")[2]}))
+
+
 def http_timestamper(settings: Settings, url: str) -> HttpTimestamper:
     """Our own TSA over HTTP at the server's address."""
-    return HttpTimestamper(f"{url}/tsa", Outbound(OutboundPolicy(_allowed(settings, [url]))))
-
-
-def _allowed(settings: Settings, urls: Sequence[str]) -> frozenset[str]:
-    return settings.outbound_hosts | {url.partition("://")[2] for url in urls}
+    return HttpTimestamper(f"{url}/tsa", outbound_to(settings, url))

@@ -65,11 +65,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that is always rolled back."""
+        """A session whose changes are dropped; what was loaded stays readable after it."""
         with self._sessions() as session:
             session.connection(execution_options={"zhengyin_read": True})
             yield session
-            session.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Session]:

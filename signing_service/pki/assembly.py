@@ -66,7 +66,12 @@ def assemble(
         register.clock,
     )
     crls = CrlPublisher(
-        register.database, {name: CrlIssuer(row.der, keys.get(name)) for name, row in cas.items()}, register.clock
+        register.database,
+        {
+            name: CrlIssuer(row.der, keys.get(name), delta_url=f"{base_url}/crl/{name}-delta.crl")
+            for name, row in cas.items()
+        },
+        register.clock,
     )
     return PkiServices(
         tsa=TimestampAuthority(

@@ -24,20 +24,25 @@ from signing_service.pki.register import fingerprint
 
 _LOG = logging.getLogger(__name__)
 PAGE = 10_000
-SETTLING = timedelta(seconds=30)
+SETTLING, DAY = timedelta(seconds=30), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class CrlIssuer:
     """A CA by the name in its CDP address. `key` is absent for one that signs only at ceremonies (the root).
 
-    `delta_url` set: bases point to a delta there, published in between.
+    Once a base has `delta_from` bytes, it is renewed daily, points to `delta_url`, and changes appear in the delta
+    there; smaller ones are made anew with every change, for the many clients that read no deltas.
     """
 
     certificate: bytes
     key: SigningKey | None = None
     life: timedelta = timedelta(days=7)
     delta_url: str = ""
+    delta_from: int = 1_000_000
+
+    def has_delta(self, base: CrlRow | None) -> bool:
+        return bool(self.delta_url) and base is not None and len(base.der) >= self.delta_from
 
 
 class CrlPublisher:
@@ -66,10 +71,10 @@ class CrlPublisher:
     def delta(self, name: str) -> bytes | None:
         """The changes since the last base, as a delta CRL (RFC 5280 5.2.4)."""
         issuer = self._issuers.get(name)
-        if issuer is None or issuer.key is None or not issuer.delta_url:
+        if issuer is None or issuer.key is None:
             return None
         base = self._latest(issuer, delta=False)
-        if base is None:
+        if base is None or not issuer.has_delta(base):
             return None
         with self._lock:
             kept = self._latest(issuer, delta=True)
@@ -97,8 +102,9 @@ class CrlPublisher:
 
     def _is_due(self, issuer: CrlIssuer, kept: CrlRow) -> bool:
         """Half its life is over, or something changed that no delta tells."""
-        stale = self._clock.now() >= kept.this_update + (kept.next_update - kept.this_update) / 2
-        return stale or (not issuer.delta_url and self._has_changed(issuer, kept))
+        has_delta = issuer.has_delta(kept)
+        life = DAY if has_delta else (kept.next_update - kept.this_update) / 2
+        return self._clock.now() >= kept.this_update + life or (not has_delta and self._has_changed(issuer, kept))
 
     def _has_changed(self, issuer: CrlIssuer, kept: CrlRow) -> bool:
         with self._database.read() as session:
@@ -120,6 +126,7 @@ class CrlPublisher:
 
     def _issue(self, issuer: CrlIssuer, key: SigningKey, base: CrlRow | None) -> bytes:
         """The number is taken first, so that no transaction is open while the key signs."""
+        pointer = issuer.delta_url if base is None and issuer.has_delta(self._latest(issuer, delta=False)) else ""
         row = self._take_number(issuer, base)
         with self._database.read() as session:
             made = build_crl(
@@ -129,7 +136,7 @@ class CrlPublisher:
                 this_update=row.this_update,
                 next_update=row.next_update,
                 base_number=row.base_number,
-                delta_url="" if base is not None else issuer.delta_url,
+                delta_url=pointer,
             )
         with self._database.write() as session:
             session.get_one(CrlRow, row.id).der = made

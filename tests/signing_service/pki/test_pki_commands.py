@@ -33,15 +33,15 @@ class Zhengyin:
             [sys.executable, str(CHILD)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def __call__(self, *arguments: str, code: int = 0, given: str = "") -> str:
-        """stdout, or stderr where another exit code than 0 is expected."""
+    def __call__(self, *arguments: str, code: int = 0, given: str = "", stream: str = "") -> str:
+        """stdout, or stderr where another exit code than 0 is expected, unless the stream is named."""
         self._child.stdin.write(
             json.dumps({"arguments": ["--home", str(self._home), *arguments], "given": given}) + "\n"
         )
         self._child.stdin.flush()
         answer = json.loads(self._child.stdout.readline())
         assert answer["code"] == code, answer
-        return answer["err"] if code else answer["out"]
+        return answer[stream or ("err" if code else "out")]
 
     def close(self) -> None:
         self._child.stdin.close()
@@ -156,16 +156,22 @@ def test_the_answer_of_an_outside_ca_is_taken_for_an_hsm_key(
     made = ["--subject", "示例局印章", "--organization", "示例市", "--label", "outside", "--key", "p256"]
     run("csr", *made, *token, "-o", str(tmp_path / "seal.csr"))
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-subj", "/CN=Example Licensed CA",
-            "-out", "ca.pem", "-days", "30")  # fmt: skip
+            "-out", "ca.pem", "-days", "400")  # fmt: skip
     (tmp_path / "extensions").write_text("keyUsage=critical,digitalSignature,nonRepudiation\n")
     openssl("x509", "-req", "-inform", "DER", "-in", "seal.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-extfile", "extensions", "-out", "seal.pem", "-days", "20")  # fmt: skip
+            "-extfile", "extensions", "-out", "seal.pem", "-days", "300")  # fmt: skip
     answer = [str(tmp_path / "seal.pem"), "--csr", str(tmp_path / "seal.csr"), "--profile", "seal",
               "--owner", "seal:outside", "--as", "pki-operator", "--chain", str(tmp_path / "ca.pem")]  # fmt: skip
     assert "not on record" in run("import", *answer, code=1)
     run("trust", str(tmp_path / "ca.pem"), "--as", "pki-operator", "--licence", "示例-001")
     reference = run("import", *answer).strip()
     assert json.loads(run("show", reference))["origin"] == "outside"
+
+
+def test_the_doctor_finds_a_healthy_home_whose_server_is_down(run: Run) -> None:
+    assert json.loads(run("doctor", "--json")) == []
+    said = run("doctor", "--network", "--json", code=1, stream="out")
+    assert {finding["code"] for finding in json.loads(said)} == {"address_unreachable"}
 
 
 def test_usage_errors_say_what_to_do(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from hardware.ports import Mechanism
 from signing_service.pades.ports import Evidence
 
 DAY = timedelta(days=1)
+PROJECT = Path(__file__).resolve().parents[3]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -220,25 +222,33 @@ def authority(pki: Pki, now: datetime) -> MemoryAuthority:
 
 @dataclass(frozen=True)
 class MessyFile:
-    name: str
+    """A file of the external corpus; `expected` is sign, refuse or sign_or_named_refusal."""
+
+    path: Path
     expected: str
-    data: bytes
+
+    @property
+    def data(self) -> bytes:
+        return self.path.read_bytes()
 
 
-@pytest.fixture(scope="session")
-def messy(corpora: Path) -> dict[str, MessyFile]:
-    """Every file of the corpus' unsigned-messy folder by name, with what is expected of signing it."""
-    with (corpora / "MANIFEST.tsv").open(encoding="utf-8", newline="") as manifest:
+def _messy_files() -> list[MessyFile]:
+    folder = Path(os.environ.get("ZHENGYIN_CORPORA", PROJECT.parent / "shared" / "corpora"))
+    if not (folder / "MANIFEST.tsv").exists():
+        return []
+    with (folder / "MANIFEST.tsv").open(encoding="utf-8", newline="") as manifest:
         rows = [row for row in csv.DictReader(manifest, delimiter="\t") if row["path"].startswith("unsigned-messy/")]
-    files = (
-        MessyFile(Path(row["path"]).name, row["sign_expected"], (corpora / row["path"]).read_bytes()) for row in rows
-    )
-    return {file.name: file for file in files}
+    return [MessyFile(folder / row["path"], row["sign_expected"]) for row in rows]
 
 
-@pytest.fixture(scope="session")
-def nss_database(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    return None
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a corpus file, so that `-k NAME` runs a single one."""
+    if "messy_file" in metafunc.fixturenames:
+        files = _messy_files()
+        missing = [
+            pytest.param(None, marks=pytest.mark.skip(reason="external corpora not found; set ZHENGYIN_CORPORA"))
+        ]
+        metafunc.parametrize("messy_file", files or missing, ids=[file.path.name for file in files] or ["absent"])
 
 
 @pytest.fixture

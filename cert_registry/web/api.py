@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from cert_registry.web.api_issue import issue_routes
 from cert_registry.web.api_licences import licence_routes
 from cert_registry.web.api_sharing import sharing_routes
+from cert_registry.web.api_subscriptions import subscription_routes
 from cert_registry.web.api_verify import verify_routes
 from cert_registry.web.parts import Caller, RegistryParts
 from cert_registry.web.rate_limit import RateLimit
@@ -24,6 +25,6 @@ def make_api(parts: RegistryParts) -> APIRouter:
         return caller
 
     api = APIRouter(prefix=PREFIX)
-    for group in (verify_routes, licence_routes, issue_routes, sharing_routes):
+    for group in (verify_routes, licence_routes, issue_routes, sharing_routes, subscription_routes):
         api.include_router(group(parts, caller_of))
     return api

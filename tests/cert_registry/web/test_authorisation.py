@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cert_registry.sharing.access import GRANTABLE, Action
-from tests.cert_registry.web.conftest import CODE_PREFIX, PURPOSE, Registry
+from tests.cert_registry.web.conftest import CODE_PREFIX, HEADERS, PURPOSE, Registry
 from tests.cert_registry.world import BUREAU, BUSINESS_FIELDS, COMPANY, TRANSPORT, business
 
 ROLES = ("own", "route", "granted", "other_matter", "none", "anonymous")
@@ -32,6 +32,10 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/licences"): NEVER,
     ("GET", "/grants"): dict.fromkeys(ABOUT_ONE, 200),
     ("GET", "/events"): dict.fromkeys(ABOUT_ONE, 200),
+    ("GET", "/subscriptions"): dict.fromkeys(ABOUT_ONE, 200),
+    ("POST", "/subscriptions"): {"own": 403, "route": 403, "granted": 201, "other_matter": 403, "none": 403},
+    ("POST", "/subscriptions/{subscription_id}/replay"): dict.fromkeys(ABOUT_ONE, 404),
+    ("DELETE", "/subscriptions/{subscription_id}"): dict.fromkeys(ABOUT_ONE, 404),
     ("GET", "/copies/{copy_id}/file"): dict.fromkeys(ABOUT_ONE, 404),
 }
 WHO = {"own": "bureau", "route": "transport", "granted": "housing", "other_matter": "stranger", "none": "none"}
@@ -53,15 +57,17 @@ def send(registry: Registry, method: str, path: str, who: str, identifier: str) 
         "/licences/{identifier}/operations": {"operation": "transfer_out"},
         "/licences/{identifier}/copies": {"until": until},
         "/licences": issue,
+        "/subscriptions": {"url": "https://housing.example.cn/hook"},
     }
-    address = path.format(identifier=identifier, copy_id="0" * 20)
+    address = path.format(identifier=identifier, copy_id="0" * 20, subscription_id="0" * 32)
     headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
     if who == "anonymous":
         headers["Authorization"] = ""
     if path == "/verify/file":
         reply = registry.call("POST", address, who, data=PURPOSE, files={"file": ("a.pdf", b"x")}, headers=headers)
     else:
-        body = {"json": {**PURPOSE, **bodies[path]}} if method == "POST" else {}
+        body = {"json": {**PURPOSE, **bodies[path]}} if path in bodies else {}
+        headers = headers if path in bodies else {**HEADERS, **headers}
         reply = registry.call(method, address, who, headers=headers, **body)
     assert "x-powered-by" not in reply.headers
     return int(reply.status_code)

@@ -116,6 +116,10 @@ class Certificate:
         return any(item.oid in _RULED_ELSEWHERE for item in self.x509.extensions)
 
     @cached_property
+    def has_name_constraints(self) -> bool:
+        return self._extension(x509.NameConstraints) is not None
+
+    @cached_property
     def is_timestamper(self) -> bool:
         """EKU timeStamping, critical and alone (RFC 3161, 2.3)."""
         try:

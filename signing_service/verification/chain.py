@@ -115,9 +115,13 @@ def _signed(child: Certificate, issuer: Certificate) -> bool:
 def path_problem(path: Sequence[Certificate], at: datetime) -> NoChain | None:
     """Constraints along a path whose signatures hold (RFC 5280, 6.1.4), anchor's own constraints included."""
     below = 0
+    if not path[0].is_ca and path[0].has_name_constraints:
+        return NoChain("constraints", "name constraints on a certificate that issues nothing")
     for issuer in path[1:]:
         if not issuer.is_ca:
             return NoChain("constraints", f"{issuer.common_name()} is not a certification authority")
+        if not issuer.subject_key:
+            return NoChain("constraints", "a certification authority without a name")
         if issuer.key_usage is not None and not issuer.key_usage.key_cert_sign:
             return NoChain("constraints", f"{issuer.common_name()} may not sign certificates")
         if issuer.path_length is not None and below > issuer.path_length:

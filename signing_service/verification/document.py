@@ -115,7 +115,7 @@ class PdfFile:
         first, count = document.resolve(dictionary.get("First")), document.resolve(dictionary.get("N"))
         if not (type(first) is int and type(count) is int and 0 <= first <= len(content)):
             raise DamagedPdf("object stream without /First or /N")
-        numbers = [int(word) for word in content[:first].split()[: 2 * count] if word.isdigit()]
+        numbers = [int(word) for word in content[:first].split()[: 2 * count] if word.isdigit() and len(word) < 12]
         for number, place in zip(numbers[::2], numbers[1::2], strict=False):
             self.spending.parse()
             try:

@@ -61,6 +61,8 @@ def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: 
     identifiers = tuple(dict.fromkeys([*policy.identifiers, *identifiers_in(document)]))
     revisions = Revisions(document.file, document)
     found = find_signatures(document.file, revisions)
+    if not found and not document.catalog:
+        raise DamagedPdf("no document catalog")
     digests = Digests(pdf, document.file.spending, [item.coverage for item in found if isinstance(item.coverage, Coverage)])
     digest = digests.of_file()
     facts = status.facts(identifiers, digest, policy.at) if status is not None else None

@@ -13,9 +13,13 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import AlgorithmUsagePolicy, DisallowWeakAlgorithmsPolicy
 from pyhanko_certvalidator.validate import validate_path
 
+_LARGEST = 32_768  # bytes; names times constraints is what a hostile certificate multiplies
+
 
 def problem_of(path: Sequence[bytes], at: datetime) -> str | None:
     """None when a path (certificate first, anchor last, DER) meets every constraint, else why not (English)."""
+    if any(len(der) > _LARGEST for der in path):
+        return "a certificate with constraints is too large to be judged"
     certificates = [asn1.Certificate.load(der) for der in path]
     anchor = CertTrustAnchor(certificates[-1], derive_default_quals_from_cert=True)
     checked = ValidationPath(anchor, certificates[-2:0:-1], certificates[0])
@@ -33,7 +37,7 @@ def problem_of(path: Sequence[bytes], at: datetime) -> str | None:
         validate_path(context, checked)
     except (PathValidationError, PathBuildingError) as error:
         return str(error)[:300]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         return f"constraints cannot be read: {str(error)[:200]}"
     return None
 

@@ -1,7 +1,7 @@
 """Revocation (RFC 5280, 5 and 6.3; RFC 6960): what CRLs and OCSP responses at hand say about a certificate at an instant.
 
-Only complete CRLs of the certificate's own issuer count; deltas, indirect CRLs and CRLs limited to some reasons leave
-the state unknown rather than good.
+Only complete CRLs of the certificate's own issuer can say good; a delta can only add a revocation, and indirect CRLs or
+CRLs limited to some reasons leave the state unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from signing_service.verification.errors import UnsupportedAlgorithm
 _CRL_EXTENSIONS = {
     ExtensionOID.ISSUING_DISTRIBUTION_POINT,
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
-    ExtensionOID.CRL_NUMBER,
+    ExtensionOID.DELTA_CRL_INDICATOR,
 }
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 COMPROMISE = frozenset(
@@ -106,14 +106,21 @@ class RevocationData:
 
     def _by_crl(self, loaded: LoadedCrl, certificate: Certificate, issuer: Certificate) -> Statement | None:
         crl = loaded.crl
-        if not _in_scope(crl, certificate) or not any(
+        if certificate.serial < 0 or not _in_scope(crl, certificate) or not any(
             _crl_signed(loaded, signer) for signer in self._crl_signers(issuer)
         ):
             return None
         entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)
+        if _is_delta(crl):
+            return None if entry is None else self._from_entry(crl, entry)
         if entry is None:
             return Statement("crl", crl.last_update_utc, crl.next_update_utc)
+        return self._from_entry(crl, entry)
+
+    def _from_entry(self, crl: x509.CertificateRevocationList, entry: x509.RevokedCertificate) -> Statement | None:
         reason = _entry(entry, x509.CRLReason)
+        if reason is not None and reason.reason == x509.ReasonFlags.remove_from_crl:
+            return None
         invalid = _entry(entry, x509.InvalidityDate)
         return Statement(
             "crl",
@@ -235,7 +242,7 @@ def _in_scope(crl: x509.CertificateRevocationList, certificate: Certificate) -> 
     for item in crl.extensions:
         if item.oid == ExtensionOID.ISSUING_DISTRIBUTION_POINT:
             point = item.value
-        elif item.oid == ExtensionOID.DELTA_CRL_INDICATOR or (item.critical and item.oid not in _CRL_EXTENSIONS):
+        elif item.critical and item.oid not in _CRL_EXTENSIONS:
             return False
     if not isinstance(point, x509.IssuingDistributionPoint):
         return True
@@ -246,6 +253,11 @@ def _in_scope(crl: x509.CertificateRevocationList, certificate: Certificate) -> 
     ):
         return False
     return point.full_name is None or bool(set(point.full_name) & _points_of(certificate))
+
+
+def _is_delta(crl: x509.CertificateRevocationList) -> bool:
+    """A delta may tell of a revocation; what it does not list says nothing."""
+    return any(item.oid == ExtensionOID.DELTA_CRL_INDICATOR for item in crl.extensions)
 
 
 def _points_of(certificate: Certificate) -> set[x509.GeneralName]:

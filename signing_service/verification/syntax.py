@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     rb"(<<)|(>>)|(\[)|(\])"
     rb"|/(" + _REGULAR + rb"*+)"
     rb"|(\d{1,10})" + _WS + rb"++(\d{1,5})" + _WS + rb"++R(?!" + _REGULAR + rb")"
-    rb"|([+-]?\d++)(?!" + _REGULAR + rb")"
+    rb"|([+-]?\d{1,20}+)(?!" + _REGULAR + rb")"
     rb"|\(([^()\\\r]*+)\)"
     rb"|(\()"
     rb"|<([0-9A-Fa-f\0\t\n\f\r ]*+)>"

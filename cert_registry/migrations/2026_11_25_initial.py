@@ -5,7 +5,7 @@ from alembic import op
 
 from signing_service.kernel import database
 
-revision = "93b535edabea"
+revision = "6319b90528f5"
 down_revision = None
 branch_labels = ("registry",)
 depends_on = None

@@ -18,10 +18,12 @@ from signing_service.pki.assembly import PkiServices
 from signing_service.pki.certificates import CertificateRow
 from signing_service.pki.crl import Reason, RevokedEntry, build_crl
 from signing_service.pki.crl_publication import CrlIssuer, CrlPublisher
+from signing_service.pki.csr import build_request
 from signing_service.pki.names import subject_name
 from signing_service.pki.ports import CertifiedKey
 from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint
 from signing_service.pki.rules import APPROVER, OPERATOR, SYSTEM, Actor
+from signing_service.pki.to_be_signed import certificate_list_issuer
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 OPERATOR_A = Actor("OF-1", frozenset({OPERATOR, SYSTEM}))
@@ -79,6 +81,28 @@ def test_two_hundred_thousand_entries_are_read_back(issuing: CertifiedKey) -> No
     crl = x509.load_der_x509_crl(made)
     assert len(crl) == 200_000
     assert crl.get_revoked_certificate_by_serial_number(1 << 126 | 199_999) is not None
+
+
+def test_a_crl_is_told_from_everything_else_before_it_is_signed(issuing: CertifiedKey, memory_key: Any) -> None:
+    key = memory_key("rsa3072")
+    until = NOW + timedelta(days=7)
+    signer = CertifiedKey(key, issuing.certificate)
+    for entries in ((), [RevokedEntry(5, NOW)]):
+        build_crl(signer, entries, number=1, this_update=NOW, next_update=until)
+        assert (
+            certificate_list_issuer(key.signed[-1])
+            == x509.load_der_x509_certificate(issuing.certificate).subject.public_bytes()
+        )
+    certificate = x509.load_der_x509_certificate(issuing.certificate)
+    request = build_request(key, key.public_key, certificate.subject)
+    others = [
+        certificate.tbs_certificate_bytes,
+        x509.load_der_x509_csr(request).tbs_certrequest_bytes,
+        b"",
+        b"\x30\x00",
+    ]
+    assert [certificate_list_issuer(other) for other in others] == [None] * 4
+    assert certificate_list_issuer(key.signed[0] + b"\x00") is None
 
 
 def test_memory_stays_within_a_few_times_the_size(issuing: CertifiedKey) -> None:

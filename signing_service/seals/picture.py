@@ -44,6 +44,8 @@ class SealDesign:
     """What a seal shows. `diameter_mm` is the width; an oval is three quarters as high, a square as high as wide.
 
     `centre` is a star, nothing, or an emblem given as SVG path data, which is scaled into the star's place.
+    `outline`, where given, is the whole picture instead (an upload, see `uploaded`): SVG path data in millimetres,
+    `outline_height_mm` high.
     """
 
     name: str
@@ -52,9 +54,13 @@ class SealDesign:
     bottom_line: str = ""
     code: str = ""
     diameter_mm: float = 42.0
+    outline: str = ""
+    outline_height_mm: float = 0.0
 
     @property
     def height_mm(self) -> float:
+        if self.outline:
+            return self.outline_height_mm
         return self.diameter_mm * (OVAL_RATIO if self.shape == "oval" else 1)
 
     def check(self) -> None:
@@ -71,6 +77,8 @@ class SealDesign:
         _check_length("名称", "name", self.name, LONGEST_NAME, least=1)
         _check_length("下横文字", "bottom line", self.bottom_line, LONGEST_LINE)
         _check_length("印章编码", "code", self.code, LONGEST_CODE)
+        if self.outline and not SMALLEST_MM / 2 <= self.outline_height_mm <= LARGEST_MM:
+            raise SealDesignUnusable(Text("图样的高度不合适。", "The picture is too high or too low."))
         if self.shape == "square" and (self.bottom_line or self.code):
             raise SealDesignUnusable(
                 Text("方形印章只有名称。", "A square seal bears a name alone, no bottom line and no code.")
@@ -105,6 +113,9 @@ class SealDrawing:
 def draw(design: SealDesign, font: SongFont | None = None) -> SealDrawing:
     """The figures of a design. Raises SealDesignUnusable, SealFontMissing, SealGlyphMissing."""
     design.check()
+    if design.outline:
+        figure = _parsed(design.outline, (1, 0, 0, -1, 0, design.height_mm))
+        return SealDrawing((figure,), design.diameter_mm, design.height_mm)
     face = font or song_font()
     figures = _square(design, face) if design.shape == "square" else _oval(design, face)
     return SealDrawing(tuple(figures), design.diameter_mm, design.height_mm)
@@ -167,12 +178,7 @@ def _square(design: SealDesign, font: SongFont) -> list[Figure]:
 
 def _emblem(path_data: str, oval: layout.Oval) -> Figure:
     """SVG path data scaled into the star's circle, y axis turned upwards."""
-    raw = Figure()
-    try:
-        parse_path(path_data, raw)
-    except (ValueError, IndexError, TypeError) as failure:
-        why = Text(f"图案路径无法解析:{failure}。", f"The emblem's path cannot be parsed: {failure}.")
-        raise SealDesignUnusable(why) from failure
+    raw = _parsed(path_data, (1, 0, 0, 1, 0, 0))
     points = [point for _, args in raw.value for point in args if point is not None]
     if len(points) < 3:
         raise SealDesignUnusable(Text("图案是空的。", "The emblem is empty."))
@@ -183,6 +189,16 @@ def _emblem(path_data: str, oval: layout.Oval) -> Figure:
     placed = (scale, 0, 0, -scale, oval.rx - scale * middle_x, oval.ry + scale * middle_y)
     figure = Figure()
     raw.replay(TransformPen(figure, placed))
+    return figure
+
+
+def _parsed(path_data: str, placed: tuple[float, float, float, float, float, float]) -> Figure:
+    figure = Figure()
+    try:
+        parse_path(path_data, TransformPen(figure, placed))
+    except (ValueError, IndexError, TypeError) as failure:
+        why = Text(f"图案路径无法解析:{failure}。", f"The emblem's path cannot be parsed: {failure}.")
+        raise SealDesignUnusable(why) from failure
     return figure
 
 

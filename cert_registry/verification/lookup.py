@@ -11,8 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cert_registry.errors import RegistryError, Text
+from cert_registry.licences.errors import LicenceNotFound
 from cert_registry.licences.identifiers import LicenceIdentifier
-from cert_registry.licences.register import Licence, by_digest
+from cert_registry.licences.register import Licence, by_approval, by_digest
 from signing_service.verification.ports import StatusSource
 
 EngineVerify = Callable[[bytes, str, StatusSource], Mapping[str, Any]]
@@ -21,7 +22,9 @@ EngineVerify = Callable[[bytes, str, StatusSource], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class CodeFacts:
-    """What a paper code says, its signature checked. `details`: further claims as plain values."""
+    """What a paper code says, its signature checked. `identifier`: its subject, a licence's identifier or, where
+    `details["kind"]` is "approval", a case's id. `details`: further claims as plain values.
+    """
 
     identifier: str
     details: Mapping[str, Any]
@@ -64,6 +67,19 @@ class CodeUnreadable(RegistryError):
             Text("这不是本系统的核验二维码,或已被改动。", "This is not a paper code of this registry, or was altered."),
             advice=Text("请核对印在旁边的官方网址。", "Compare the official address printed beside it."),
         )
+
+
+def identifier_of_code(session: Session, facts: CodeFacts) -> LicenceIdentifier:
+    """The licence that a paper code speaks of: named by it, or made from the case that it names.
+
+    Raises IdentifierMalformed, BadCheckCharacter, LicenceNotFound.
+    """
+    if facts.details.get("kind") != "approval":
+        return LicenceIdentifier.parse(facts.identifier)
+    licence = by_approval(session, facts.identifier)
+    if licence is None or licence.is_draft:
+        raise LicenceNotFound
+    return LicenceIdentifier.parse(licence.identifier)
 
 
 def find(session: Session, identifier: LicenceIdentifier) -> Licence | None:

@@ -15,7 +15,7 @@ from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.status_facts import standing_of
 from cert_registry.sharing.access import Action
 from cert_registry.verification.comparing import compare_fields, plain
-from cert_registry.verification.lookup import CodeFacts, find_by_number
+from cert_registry.verification.lookup import CodeFacts, find_by_number, identifier_of_code
 from cert_registry.web import api_models as bodies
 from cert_registry.web.calls import Calls, Logged, Trace
 from cert_registry.web.files import judge, read_upload
@@ -67,9 +67,8 @@ def verify_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
         facts = _read_code(calls, caller, purpose, body.code)
 
         def work(session: Session, now: datetime, trace: Trace) -> dict[str, Any]:
-            seen = licence_for(
-                session, parts, caller, purpose, Action.VERIFY, facts.identifier, now, trace, body.consent
-            )
+            identifier = str(identifier_of_code(session, facts))
+            seen = licence_for(session, parts, caller, purpose, Action.VERIFY, identifier, now, trace, body.consent)
             return {**verified_view(parts, seen, now, language), "code": dict(facts.details)}
 
         return with_evidence(calls, caller, purpose, calls.run("api.verify_code", caller, purpose, work))

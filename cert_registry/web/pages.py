@@ -14,7 +14,7 @@ from cert_registry.errors import ExplainedError
 from cert_registry.licences.errors import LicenceNotFound
 from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.status_facts import standing_of
-from cert_registry.verification.lookup import find, refuse_other_issuer
+from cert_registry.verification.lookup import find, identifier_of_code, refuse_other_issuer
 from cert_registry.web.calls import Trace
 from cert_registry.web.files import facts_for, finding, read_upload
 from cert_registry.web.parts import RegistryParts
@@ -74,7 +74,9 @@ def make_pages(parts: RegistryParts) -> APIRouter:
 
 def _identifier_of(parts: RegistryParts, payload: str) -> LicenceIdentifier:
     """The paper code's licence. Raises what the reader raises: not ours, altered."""
-    return LicenceIdentifier.parse(parts.read_code(payload).identifier)
+    facts = parts.read_code(f"{parts.settings.base_url}/c/{payload}")
+    with parts.database.read() as session:
+        return identifier_of_code(session, facts)
 
 
 def _answer(request: Request, access: PublicAccess, read: Callable[[], LicenceIdentifier], typed: str) -> Response:

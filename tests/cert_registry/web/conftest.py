@@ -137,9 +137,10 @@ class Registry:
 def _read_code(text: str) -> CodeFacts:
     """Takes the address or its payload, as the real reader does; the signature is tested with printing."""
     payload = text.removeprefix(CODE_PREFIX)
-    if not payload.startswith("1.2.156."):
+    kind = "approval" if payload.startswith("case-") else "licence"
+    if kind == "licence" and not payload.startswith("1.2.156."):
         raise CodeUnreadable
-    return CodeFacts(payload, {"name": "示例"})
+    return CodeFacts(payload, {"kind": kind})
 
 
 def _check_token(token: str) -> Caller:

@@ -85,6 +85,9 @@ def test_a_paper_code_leads_to_the_live_status(registry: Registry) -> None:
     done = registry.issue(business())
     page = registry.client.get(f"/c/{done.identifier}", headers=HTML)
     assert (page.status_code, done.number in page.text) == (200, True)
+    by_case = registry.client.get("/c/case-1", headers=HTML)
+    assert (by_case.status_code, done.number in by_case.text) == (200, True)
+    assert registry.client.get("/c/case-2", headers=HTML).status_code == 404
     other = registry.client.get("/c/SOMETHINGELSE", headers=HTML)
     assert (other.status_code, "不是本系统的核验二维码" in other.text) == (422, True)
 

@@ -22,12 +22,10 @@ from cli.pki_home import home_settings, moment, print_rows
 from signing_service.errors import SigningServiceError, Text
 
 if TYPE_CHECKING:
-    from signing_service.custody.policy import ServiceEntry
     from signing_service.pki.rules import Actor
     from signing_service.seals.register import SealRegister
     from signing_service.seals.rules import Status
     from signing_service.seals.seal_tables import SealRow
-    from signing_service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -37,8 +35,6 @@ Reason = Annotated[str, typer.Option("--reason", help="A sentence for the record
 Basis = Annotated[str, typer.Option("--basis", help="Legal basis or filing number.")]
 From = Annotated[str, typer.Option("--from", help="When it takes effect (ISO 8601); default: now.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-TOKEN = "issuing"  # noqa: S105 - custody's name for the token of issuing CA and seals
-MAKER = "seal-maker"
 
 
 class SealUsage(SigningServiceError):
@@ -93,6 +89,15 @@ def uses(ctx: typer.Context, seal: Seal, as_json: Json = False) -> None:
             for use in UseBook(register).uses(seal)
         ]  # fmt: skip
     print_rows(rows, as_json)
+
+
+@app.command()
+def ledger(ctx: typer.Context, seal: Seal) -> None:
+    """What custody's own ledger says of a seal: every use, by whose authorisation, emergency use included."""
+    from cli.opened_home import open_custody
+
+    found = open_custody(home_settings(ctx)).uses(seal)
+    _print([{"at": each.at.isoformat(), "completed": each.completed, **asdict(each.use)} for each in found])
 
 
 @app.command()
@@ -160,6 +165,7 @@ def request(
     bottom_line: Annotated[str, typer.Option(help="Line below the star.")] = "",
     code: Annotated[str, typer.Option(help="Code along the lower arc.")] = "",
     diameter: Annotated[float, typer.Option(help="Millimetres.")] = 42.0,
+    picture_file: Annotated[Path | None, typer.Option("--picture", help="A scan or SVG instead of a drawing.")] = None,
     years: Annotated[int, typer.Option(help="Validity.")] = 3,
     conditions: Annotated[str, typer.Option(help='JSON, such as {"per_day": 100, "document_types": ["批复"]}.')] = "{}",
     reason: Reason = "",
@@ -171,6 +177,7 @@ def request(
     from signing_service.seals.picture import SealDesign
     from signing_service.seals.register import Application
     from signing_service.seals.rules import Kind, Why
+    from signing_service.seals.uploaded import design_from_upload
 
     if kind not in list(Kind):
         raise SealUsage(Text(f"没有印章类型“{kind}”。", f"There is no kind “{kind}”."))
@@ -180,9 +187,11 @@ def request(
             department = people.department(session, owner)
             owner_name, owner_code = department.name, department.code
         now = register.clock.now()
+        design = SealDesign(name, shape, "star", bottom_line, code, diameter)  # type: ignore[arg-type]  # checked by apply
+        if picture_file is not None:
+            design = design_from_upload(_bytes(picture_file), name, diameter)
         application = Application(
-            seal, Kind(kind), owner_name, owner_code, owner, tuple(holder),
-            SealDesign(name, shape, "star", bottom_line, code, diameter),  # type: ignore[arg-type]  # checked by apply
+            seal, Kind(kind), owner_name, owner_code, owner, tuple(holder), design,
             now, now + timedelta(days=365 * years), _conditions(conditions),
         )  # fmt: skip
         row = register.apply(application, _actor(register, by), Why(reason, basis))
@@ -192,6 +201,8 @@ def request(
 @app.command()
 def make(ctx: typer.Context, seal: Seal, by: As) -> None:
     """Generate the key in the token, certify it, draw and sign the seal (GB/T 38540), enter it in custody's policy."""
+    from cli.seal_making import make_structure
+
     settings = home_settings(ctx)
     with _register(ctx) as register:
         actor = _actor(register, by)
@@ -199,7 +210,7 @@ def make(ctx: typer.Context, seal: Seal, by: As) -> None:
             row = register.find(session, seal)
             session.expunge(row)
         register.require_move(row, "make", actor)
-        structure = _make(settings, register, row)
+        structure = make_structure(settings, register, row)
         _print(_state(register.make(seal, structure, actor)))
 
 
@@ -309,79 +320,6 @@ def _conditions(text: str) -> Any:
             Text("--conditions 不是可用的使用条件。", "--conditions are no conditions of use."),
             why=Text(f"原因:{failure}。", f"Cause: {failure}."),
         ) from failure
-
-
-def _make(settings: Settings, register: SealRegister, row: SealRow) -> bytes:
-    """Key, certificate, picture, signed structure; custody knows the seal before it is recorded as made."""
-    from cli.opened_home import open_custody, save_picture
-    from signing_service.custody.keys import ServiceKey
-    from signing_service.custody.policy import SealEntry, change_policy
-    from signing_service.kernel.clock import SystemClock
-    from signing_service.people.officers import SIGNING
-    from signing_service.people.register import PeopleRegister
-    from signing_service.seals.picture import SealDesign, draw_seal, seal_png
-    from signing_service.seals.rules import KIND_NUMBERS, Kind
-    from signing_service.seals.structures import SealContent, make_seal
-
-    simulation = row.kind == Kind.SIMULATION
-    certificate, chain = _certify(
-        settings, f"seal-{row.id}", f"{row.name}电子印章", row, "simulation-seal" if simulation else "seal"
-    )
-    maker = _maker(settings, row)
-    design = SealDesign(**row.design)
-    content = SealContent(
-        row.id, KIND_NUMBERS[Kind(row.kind)], row.name, (certificate,), SystemClock().now(), row.valid_from,
-        row.valid_until, seal_png(design), round(design.diameter_mm), round(design.height_mm),
-    )  # fmt: skip
-    people = PeopleRegister(register.database, register.clock, register.audit)
-    with register.database.read() as session:
-        holders = tuple(each.der for officer in row.holders for each in people.certificates(session, officer, SIGNING))
-    entry = SealEntry(TOKEN, certificate, row.department, holders, chain)
-    change_policy(settings.custody, lambda policy: policy.with_seal(row.id, entry))
-    save_picture(settings, row.id, draw_seal(design))
-    key = ServiceKey.of(open_custody(settings), "seal_maker")
-    return make_seal(content, maker=maker.certificate, algorithm_oid="1.2.840.10045.4.3.2", sign=key.sign)
-
-
-def _maker(settings: Settings, row: SealRow) -> ServiceEntry:
-    """The key that signs seals (制章), made the first time that one is needed."""
-    from signing_service.custody.policy import ServiceEntry, change_policy, load_policy
-
-    known = load_policy(settings.custody).services.get("seal_maker")
-    if known is not None:
-        return known
-    certificate, chain = _certify(settings, MAKER, f"{settings.city}电子印章制章", row, "seal")
-    entry = ServiceEntry(TOKEN, MAKER.encode(), certificate, chain)
-    change_policy(settings.custody, lambda policy: policy.with_service("seal_maker", entry))
-    return entry
-
-
-def _certify(
-    settings: Settings, label: str, subject: str, row: SealRow, profile: str
-) -> tuple[bytes, tuple[bytes, ...]]:
-    """A new P-256 key in custody's token with its certificate by our own CA; (certificate, chain)."""
-    from cli.own_services import own_pki
-    from hardware.driver import open_token
-    from hardware.pin_source import read_pin_file
-    from signing_service.custody.policy import load_policy
-    from signing_service.pki.names import subject_name
-    from signing_service.pki.register import Holder
-    from signing_service.pki.rules import SYSTEM, Actor
-
-    place = load_policy(settings.custody).tokens[TOKEN]
-    pin = settings.custody / place.pin_file
-    services = own_pki(settings)
-    authority = services.authorities["simulation" if profile == "simulation-seal" else "issuing"]
-    name = subject_name(subject, organization=row.owner_name, identifier=row.owner_code)
-    with open_token(place.module, serial=place.serial, pin=lambda: read_pin_file(pin), write=True) as token:
-        keys = token.keys()
-        left_over = [key for key in keys if key.id == label.encode()]  # by a run that was cut off
-        key = left_over[0] if left_over else token.generate("p256", label=label, id=label.encode())
-        holder = Holder(label, row.department, place.serial)
-        made = authority.issue(profile, name, key.public_key, holder, Actor("zhengyin seals make", frozenset({SYSTEM})))  # type: ignore[arg-type]
-        token.store_certificate(made, label=label, id=key.id)
-    authority.register.database.close()
-    return made, (authority.key.certificate, *authority.key.chain)
 
 
 def _row(row: SealRow, status: Status) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hardware.ports import Mechanism
 from signing_service.custody import wire
 from signing_service.custody.errors import AuthorisationNotLodged, CallRefused, CustodyUnreachable
 from signing_service.custody.granted import reference
-from signing_service.custody.ledger import Freeze
+from signing_service.custody.ledger import Freeze, RecordedUse, Use
 
 TIMEOUT_SECONDS = 60.0
 LODGE_FROM = 8192  # bytes; larger authorisations cross once, then by reference
@@ -74,6 +74,12 @@ class CustodyClient:
         return [
             Freeze(stop["scope"], datetime.fromisoformat(stop["since"]), stop["actor"], stop["reason"])
             for stop in self._call("frozen")
+        ]
+
+    def uses(self, seal_id: str) -> Sequence[RecordedUse]:
+        return [
+            RecordedUse(datetime.fromisoformat(each["at"]), Use(**each["use"]), bool(each["completed"]))
+            for each in self._call("uses", seal_id=seal_id)
         ]
 
     def close(self) -> None:

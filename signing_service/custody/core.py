@@ -23,7 +23,7 @@ from signing_service.custody.errors import (
     SignatureNotMade,
 )
 from signing_service.custody.granted import Granted
-from signing_service.custody.ledger import DIRECT, Freeze, Ledger, Use
+from signing_service.custody.ledger import DIRECT, Freeze, Ledger, RecordedUse, Use
 from signing_service.custody.policy import FILE_NAME, CustodyPolicy, SealEntry, load_policy
 from signing_service.custody.structures import DATA, check_structure
 from signing_service.custody.token_keys import TokenKeys
@@ -136,6 +136,10 @@ class Custody:
     def frozen(self) -> Sequence[Freeze]:
         return self.ledger.frozen()
 
+    def uses(self, seal_id: str) -> Sequence[RecordedUse]:
+        """What was sealed with it, by whose authorisation, emergency use included: for the holder's own eyes."""
+        return self.ledger.of_seal(seal_id)
+
     @property
     def peers(self) -> frozenset[int]:
         """The accounts (uid) that may use the socket: custody's own, and those that policy names."""
@@ -170,10 +174,10 @@ class Custody:
         digest = attributes.message_digest.hex()
         hashed = hashlib.sha256(signed_attributes).hexdigest()
         if direct:
-            return Use(DIRECT, seal_id, entry.bureau, digest, hashed, document_type, ""), lambda _uses: None
+            return Use(DIRECT, seal_id, entry.bureau, digest, hashed, document_type, "", DIRECT), lambda _uses: None
         granted = self._granted.judge(authorisation, entry, now)
         what = granted.authorisation
-        use = Use(what.id, seal_id, entry.bureau, digest, hashed, document_type, granted.signers)
+        use = Use(what.id, seal_id, entry.bureau, digest, hashed, document_type, granted.signers, what.kind.value)
         return use, lambda uses: covers(what, digest, document_type, now, uses, seal_id=seal_id)
 
 

@@ -21,7 +21,7 @@ from signing_service.custody.errors import LedgerAltered, SealingFrozen, UseNotF
 from signing_service.seals.authorisation import Uses
 from signing_service.seals.authorisation_errors import AuthorisationUsed
 
-FILE_NAME = "ledger.sqlite3"
+FILE_NAME = "uses.sqlite3"
 BUSY_SECONDS = 60
 ALL = "all"
 DIRECT = "direct"
@@ -30,7 +30,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS use (
   id INTEGER PRIMARY KEY, at TEXT NOT NULL, authorisation TEXT NOT NULL, seal TEXT NOT NULL, bureau TEXT NOT NULL,
   digest TEXT NOT NULL, attributes TEXT NOT NULL, document_type TEXT NOT NULL, signers TEXT NOT NULL,
-  chain TEXT NOT NULL);
+  kind TEXT NOT NULL, chain TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS use_by_authorisation ON use (authorisation, digest);
 CREATE TABLE IF NOT EXISTS outcome (
   use INTEGER PRIMARY KEY REFERENCES use (id), at TEXT NOT NULL, signature BLOB NOT NULL);
@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS freeze (
   id INTEGER PRIMARY KEY, at TEXT NOT NULL, scope TEXT NOT NULL, frozen INTEGER NOT NULL, actor TEXT NOT NULL,
   reason TEXT NOT NULL);
 """
+_COLUMNS = "authorisation, seal, bureau, digest, attributes, document_type, signers, kind"
 _APPEND_ONLY = """
 CREATE TRIGGER IF NOT EXISTS {table}_keeps BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS {table}_stays BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, 'append-only'); END;
@@ -48,7 +49,7 @@ CREATE TRIGGER IF NOT EXISTS {table}_stays BEFORE DELETE ON {table} BEGIN SELECT
 @dataclass(frozen=True, slots=True)
 class Use:
     """One use of a seal. `digest` and `attributes` are hex SHA-256 of the document and of the signed attributes;
-    `signers` the fingerprints of the certificates that authorised it."""
+    `signers` the fingerprints of the certificates that authorised it, `kind` that of the authorisation."""
 
     authorisation: str
     seal: str
@@ -57,10 +58,20 @@ class Use:
     attributes: str
     document_type: str
     signers: str
+    kind: str
 
     @property
     def scopes(self) -> tuple[str, str, str]:
         return ALL, f"bureau:{self.bureau}", f"seal:{self.seal}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedUse:
+    """A use with its time, and whether a signature came of it."""
+
+    at: datetime
+    use: Use
+    completed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +140,13 @@ class Ledger:
         query = "SELECT count(*) FROM use WHERE authorisation = ?"
         return int(self._connection().execute(query, (authorisation,)).fetchone()[0])
 
+    def of_seal(self, seal: str) -> list[RecordedUse]:
+        """Every use of a seal, oldest first: what its holder is shown, emergency use included."""
+        completed = "id IN (SELECT use FROM outcome)"
+        query = f"SELECT at, {completed}, {_COLUMNS} FROM use WHERE seal = ? ORDER BY id"  # noqa: S608 - fixed names
+        rows = self._connection().execute(query, (seal,))
+        return [RecordedUse(datetime.fromisoformat(at), Use(*texts), bool(done)) for at, done, *texts in rows]
+
     def withdraw(self, authorisation: str, reason: str, now: datetime) -> None:
         """From now on the authorisation lets nothing be sealed. A second withdrawal changes nothing."""
         with self._writing() as connection:
@@ -148,7 +166,7 @@ class Ledger:
     def check(self) -> int:
         """Walk the chain of hashes; returns the number of uses. Raises LedgerAltered."""
         count, previous = 0, ""
-        columns = "id, chain, at, authorisation, seal, bureau, digest, attributes, document_type, signers"
+        columns = f"id, chain, at, {_COLUMNS}"
         for number, chain, at, *texts in self._connection().execute(f"SELECT {columns} FROM use ORDER BY id"):  # noqa: S608
             count += 1
             previous = _link(previous, at, Use(*texts))
@@ -226,9 +244,8 @@ def _append(connection: sqlite3.Connection, use: Use, now: datetime) -> int:
     last = connection.execute("SELECT chain FROM use ORDER BY id DESC LIMIT 1").fetchone()
     at = _text(now)
     chain = _link("" if last is None else last[0], at, use)
-    columns = "at, authorisation, seal, bureau, digest, attributes, document_type, signers, chain"
     cursor = connection.execute(
-        f"INSERT INTO use ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed column names
+        f"INSERT INTO use (at, {_COLUMNS}, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed column names
         (at, *astuple(use), chain),
     )
     return int(cursor.lastrowid or 0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hardware.ports import Mechanism
-from signing_service.custody.ledger import Freeze
+from signing_service.custody.ledger import Freeze, RecordedUse
 
 
 class CustodyPort(Protocol):
@@ -55,3 +55,7 @@ class CustodyPort(Protocol):
         ...
 
     def frozen(self) -> Sequence[Freeze]: ...
+
+    def uses(self, seal_id: str) -> Sequence[RecordedUse]:
+        """Every use of a seal from custody's own ledger, oldest first."""
+        ...

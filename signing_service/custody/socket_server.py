@@ -145,6 +145,10 @@ def _frozen(custody: Custody, _given: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**asdict(stop), "since": stop.since.isoformat()} for stop in custody.frozen()]
 
 
+def _uses(custody: Custody, given: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**asdict(use), "at": use.at.isoformat()} for use in custody.uses(given["seal_id"])]
+
+
 _CALLS: Mapping[str, tuple[Mapping[str, type], Callable[[Custody, dict[str, Any]], Any]]] = {
     "seal": (
         {"seal_id": str, "signed_attributes": bytes, "authorisation": bytes, "mechanism": str, "document_type": str},
@@ -163,6 +167,7 @@ _CALLS: Mapping[str, tuple[Mapping[str, type], Callable[[Custody, dict[str, Any]
     "withdraw": ({"authorisation_id": str, "reason": str}, lambda custody, given: custody.withdraw(**given)),
     "freeze": ({"scope": str, "actor": str, "reason": str}, lambda custody, given: custody.freeze(**given)),
     "frozen": ({}, _frozen),
+    "uses": ({"seal_id": str}, _uses),
 }
 
 

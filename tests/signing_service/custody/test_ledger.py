@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 
 def use(number, authorisation="a" * 32):
-    return Use(authorisation, "seal", "bureau", f"{number:064x}", f"{number:064x}", "批复", "f" * 64)
+    return Use(authorisation, "seal", "bureau", f"{number:064x}", f"{number:064x}", "批复", "f" * 64, "standing")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ from pathlib import Path
 from signing_service.custody.ledger import Ledger, Use
 ledger = Ledger(Path(sys.argv[1]))
 for number in range(5):
-    use = Use("a" * 32, "seal", "bureau", f"{number:064x}", f"{number:064x}", "批复", "f" * 64)
+    use = Use("a" * 32, "seal", "bureau", f"{number:064x}", f"{number:064x}", "批复", "f" * 64, "standing")
     ledger.reserve(use, datetime(2026, 11, 24, tzinfo=UTC), lambda uses: None)
 os.kill(os.getpid(), signal.SIGKILL)
 """

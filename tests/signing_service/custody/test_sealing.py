@@ -26,7 +26,6 @@ from signing_service.custody.errors import (
 )
 from signing_service.custody.granted import reference
 from signing_service.custody.keys import SealKey
-from signing_service.custody.ledger import Ledger
 from signing_service.custody.policy import change_policy, save_policy
 from signing_service.pdf.cms_attributes import SignedAttributesRefused, build_signed_attributes, read_signed_attributes
 from signing_service.seals import authorisation_errors as errors
@@ -197,7 +196,7 @@ def _parts(ask):
     return read_signed_attributes(attributes), attributes, ask.authorise("批复")
 
 
-def test_emergency_use_by_two_appointed_persons_is_in_the_ledger_with_both(custody, ask, holder, deputy, clock, folder):
+def test_emergency_use_by_two_appointed_persons_is_in_the_ledger_with_both(custody, ask, holder, deputy, clock):
     digest = hashlib.sha256("急件".encode()).hexdigest()
     order = emergency_order(
         SEAL, {digest}, "持有人住院", not_before=clock.now(), until=clock.now() + timedelta(hours=2)
@@ -205,10 +204,9 @@ def test_emergency_use_by_two_appointed_persons_is_in_the_ledger_with_both(custo
     with pytest.raises(errors.SecondSignerMissing):
         custody.seal(SEAL, ask.attributes("急件"), sign_authorisation(order, deputy), RSA)
     custody.seal(SEAL, ask.attributes("急件"), sign_authorisation(order, deputy, holder), RSA)
-    ledger = Ledger(folder)
-    signers = ledger._connection().execute("SELECT signers FROM use").fetchone()[0].split(",")
-    assert signers == [hashlib.sha256(certificate).hexdigest() for certificate in (deputy[1], holder[1])]
-    ledger.close()
+    (shown,) = custody.uses(SEAL)
+    both = [hashlib.sha256(certificate).hexdigest() for certificate in (deputy[1], holder[1])]
+    assert (shown.use.kind, shown.use.signers.split(","), shown.completed) == ("emergency", both, True)
 
 
 def test_direct_sealing_is_for_a_demo_home_alone(folder, ask, clock):

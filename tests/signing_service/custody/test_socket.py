@@ -54,11 +54,13 @@ def test_the_socket_is_the_owners_alone(client, path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_sealing_through_the_socket(client, ask):
+def test_sealing_through_the_socket(client, custody, ask):
     key = SealKey.of(client, SEAL, ask.authorise("批复"))
     attributes = ask.attributes("批复")
     signature = key.sign(attributes, RSA)
     assert client.signature_of(SEAL, attributes, key.authorisation) == signature
+    assert client.uses(SEAL) == custody.uses(SEAL)
+    assert [use.use.kind for use in client.uses(SEAL)] == ["digest"]
 
 
 def test_errors_arrive_as_the_same_class_with_the_same_words(client, custody, ask):

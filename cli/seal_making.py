@@ -1,0 +1,81 @@
+"""Making a seal on custody's own machine: key and certificate in the token, picture, signed structure, policy entry."""
+
+from __future__ import annotations
+
+from cli.opened_home import open_custody, save_picture
+from cli.own_services import own_pki
+from hardware.driver import open_token
+from hardware.pin_source import read_pin_file
+from signing_service.custody.keys import ServiceKey
+from signing_service.custody.policy import SealEntry, ServiceEntry, change_policy, load_policy
+from signing_service.people.officers import SIGNING
+from signing_service.people.register import PeopleRegister
+from signing_service.pki.names import subject_name
+from signing_service.pki.register import Holder
+from signing_service.pki.rules import SYSTEM, Actor
+from signing_service.seals.picture import SealDesign, draw_seal, seal_png
+from signing_service.seals.register import SealRegister
+from signing_service.seals.rules import KIND_NUMBERS, Kind
+from signing_service.seals.seal_tables import SealRow
+from signing_service.seals.structures import SealContent, make_seal
+from signing_service.settings import Settings
+
+TOKEN = "issuing"  # noqa: S105 - custody's name for the token of issuing CA and seals
+MAKER = "seal-maker"
+ECDSA_SHA256 = "1.2.840.10045.4.3.2"
+
+
+def make_structure(settings: Settings, register: SealRegister, row: SealRow) -> bytes:
+    """Key, certificate, picture, signed structure; custody knows the seal before it is recorded as made."""
+
+    simulation = row.kind == Kind.SIMULATION
+    certificate, chain = _certify(
+        settings, f"seal-{row.id}", f"{row.name}电子印章", row, "simulation-seal" if simulation else "seal"
+    )
+    maker = _maker(settings, row)
+    design = SealDesign(**row.design)
+    content = SealContent(
+        row.id, KIND_NUMBERS[Kind(row.kind)], row.name, (certificate,), register.clock.now(), row.valid_from,
+        row.valid_until, seal_png(design), round(design.diameter_mm), round(design.height_mm),
+    )  # fmt: skip
+    people = PeopleRegister(register.database, register.clock, register.audit)
+    with register.database.read() as session:
+        holders = tuple(each.der for officer in row.holders for each in people.certificates(session, officer, SIGNING))
+    entry = SealEntry(TOKEN, certificate, row.department, holders, chain)
+    change_policy(settings.custody, lambda policy: policy.with_seal(row.id, entry))
+    save_picture(settings, row.id, draw_seal(design))
+    key = ServiceKey.of(open_custody(settings), "seal_maker")
+    return make_seal(content, maker=maker.certificate, algorithm_oid=ECDSA_SHA256, sign=key.sign)
+
+
+def _maker(settings: Settings, row: SealRow) -> ServiceEntry:
+    """The key that signs seals (制章), made the first time that one is needed."""
+
+    known = load_policy(settings.custody).services.get("seal_maker")
+    if known is not None:
+        return known
+    certificate, chain = _certify(settings, MAKER, f"{settings.city}电子印章制章", row, "seal")
+    entry = ServiceEntry(TOKEN, MAKER.encode(), certificate, chain)
+    change_policy(settings.custody, lambda policy: policy.with_service("seal_maker", entry))
+    return entry
+
+
+def _certify(
+    settings: Settings, label: str, subject: str, row: SealRow, profile: str
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """A new P-256 key in custody's token with its certificate by our own CA; (certificate, chain)."""
+
+    place = load_policy(settings.custody).tokens[TOKEN]
+    pin = settings.custody / place.pin_file
+    services = own_pki(settings)
+    authority = services.authorities["simulation" if profile == "simulation-seal" else "issuing"]
+    name = subject_name(subject, organization=row.owner_name, identifier=row.owner_code)
+    with open_token(place.module, serial=place.serial, pin=lambda: read_pin_file(pin), write=True) as token:
+        keys = token.keys()
+        left_over = [key for key in keys if key.id == label.encode()]  # by a run that was cut off
+        key = left_over[0] if left_over else token.generate("p256", label=label, id=label.encode())
+        holder = Holder(label, row.department, place.serial)
+        made = authority.issue(profile, name, key.public_key, holder, Actor("zhengyin seals make", frozenset({SYSTEM})))  # type: ignore[arg-type]
+        token.store_certificate(made, label=label, id=key.id)
+    authority.register.database.close()
+    return made, (authority.key.certificate, *authority.key.chain)

@@ -33,7 +33,8 @@ def verify(
         bool, typer.Option("--as-of-sealing", help="Exit code by the verdict at sealing alone.")
     ] = False,
 ) -> None:
-    """Judge a PDF's signatures and seals, at sealing and now. Exit codes: 0 passed, 3 cannot be confirmed, 4 failed or not usable now."""
+    """Judge a PDF's signatures and seals, at sealing and now. Exit codes: 0 passed, 3 cannot be confirmed, 4 failed
+    or not usable now."""
     from signing_service.verification.worker import verify_in_worker
 
     policy = build_policy(ctx.obj.home, trust or [], crl or [], _moment(at))
@@ -46,12 +47,14 @@ def verify(
 
 
 def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: datetime) -> Policy:
-    """Anchors from the named files for every purpose, else from HOME/trust/{purpose}/*.pem; CRLs from HOME/trust/crls."""
+    """Anchors from the named files for every purpose, else from HOME/trust/{purpose}/*.pem; CRLs from
+    HOME/trust/crls."""
     from signing_service.verification.policy import Policy, Purpose
 
     if trust:
         named = [der for path in trust for der in read_certificates(path)]
-        anchors = {purpose: named for purpose in Purpose if purpose is not Purpose.SIMULATED}
+        anchors: dict[Purpose, list[bytes]] = dict.fromkeys(list(Purpose), named)
+        anchors.pop(Purpose.SIMULATED)
     else:
         anchors = {purpose: _folder(home / "trust" / purpose.value) for purpose in Purpose}
     found = [*crls, *sorted((home / "trust" / "crls").glob("*.crl"))]
@@ -109,7 +112,8 @@ def _print(report: Report, language: Any) -> None:
     for signature in report.signatures:
         when = signature.signed_at.isoformat() if signature.signed_at else "-"
         typer.echo(
-            f"- {signature.field} [{signature.kind}] {signature.signer} {when} ({signature.time_source}) {signature.level or ''}"
+            f"- {signature.field} [{signature.kind}] {signature.signer} {when} ({signature.time_source}) "
+            f"{signature.level or ''}"
         )
         for check in signature.checks:
             typer.echo(f"    {check.name}: {check.result}{f' - {check.detail}' if check.detail else ''}")

@@ -3,7 +3,8 @@
 Owns: the numbered checks in the order of EN 319 102-1, the two times (at sealing, now), the reason codes and
 their sentences, the report. Comes in: the bytes of a file, a `Policy` (anchors by purpose, time, revocation data,
 limits) and a `StatusSource` for facts that live above. Goes out: a `Report`; any input gives one, never a traceback.
-May not: open a file, read a clock, fetch anything except through the `Fetcher` that the policy holds, import a room beside it.
+May not: open a file, read a clock, fetch anything except through the `Fetcher` that the policy holds, import a room
+beside it.
 
 Reading order: `engine` (the procedure), `checks` of one signature in `one_signature`, `changes` (what happened after
 signing), `chain` and `revocation` (whom to believe), `verdict` (the conclusion), `syntax` and `document` (a PDF reader

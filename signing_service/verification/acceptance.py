@@ -1,4 +1,5 @@
-"""Steps 3, 4 and 8 for a signer: trust at the proven time, kind of signer, what happened to seal and certificate since."""
+"""Steps 3, 4 and 8 for a signer: trust at the proven time, kind of signer, what happened to seal and certificate
+since."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def _revoked_without_proof(judged: Judged, trust: Trust) -> Trust:
 
 
 def _kind(certificate: Certificate, chain: Chain, context: Context) -> str:
-    """A seal is what leads to the seals' anchors; where one anchor serves seals and persons, the certificate's name tells."""
+    """A seal is what leads to the seals' anchors; where one anchor serves seals and persons, the certificate's name
+    tells."""
     if chain.purpose not in (Purpose.SEALS, Purpose.SIMULATED):
         return "signature"
     others = [

@@ -1,4 +1,5 @@
-"""Signature algorithms: how to check a value, what each is called, and until when each is believed (ETSI TS 119 312)."""
+"""Signature algorithms: how to check a value, what each is called, and until when each is believed (ETSI TS 119
+312)."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, p
 
 from signing_service.verification.errors import UnsupportedAlgorithm
 
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "md5": hashes.MD5(),
-    "sha1": hashes.SHA1(),  # noqa: S303 - judged by date below
+_HASHES: dict[str, hashes.HashAlgorithm] = {  # SHA-1 and MD5 are judged by date, below
+    "md5": hashes.MD5(),  # noqa: S303
+    "sha1": hashes.SHA1(),  # noqa: S303
     "sha224": hashes.SHA224(),
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -143,7 +144,8 @@ class _Shake256:
 
 
 def signature_algorithm(oid: str, parameters: Any = None) -> Algorithm:
-    """From an AlgorithmIdentifier; `parameters` is asn1crypto's RSASSAPSSParams for PSS. Raises UnsupportedAlgorithm."""
+    """From an AlgorithmIdentifier; `parameters` is asn1crypto's RSASSAPSSParams for PSS. Raises
+    UnsupportedAlgorithm."""
     if oid not in _SIGNATURES:
         raise UnsupportedAlgorithm(name_of(oid))
     family, digest = _SIGNATURES[oid]

@@ -1,6 +1,7 @@
 """Coverage (ISO 32000-2, 12.8.1): does a signature's byte range say exactly what it must?
 
-From offset 0; one hole; the hole is this signature's own /Contents, no byte more; up to the end of a revision. Universal
+From offset 0; one hole; the hole is this signature's own /Contents, no byte more; up to the end of a revision.
+Universal
 signature forgery and signature wrapping live on readers that accept anything else.
 """
 
@@ -15,7 +16,8 @@ from signing_service.verification.syntax import Dictionary, HexString
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """`end` is how many bytes of the file the signature speaks for; `problem` is None when the range is right (English)."""
+    """`end` is how many bytes of the file the signature speaks for; `problem` is None when the range is right
+    (English)."""
 
     start: int
     hole: tuple[int, int]
@@ -29,7 +31,8 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A signature dictionary that was never signed (a placeholder), or cannot be one; `forged` when it pretends to be."""
+    """A signature dictionary that was never signed (a placeholder), or cannot be one; `forged` when it pretends to
+    be."""
 
     problem: str
     forged: bool

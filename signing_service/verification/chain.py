@@ -63,7 +63,8 @@ class TrustStore:
         return [certificate for group in self._by_subject.values() for certificate in group]
 
     def find_chain(self, leaf: Certificate, purposes: Sequence[Purpose], at: datetime) -> Chain | NoChain:
-        """The first acceptable path, purposes in order; else why the best attempt failed. Validity periods are not judged here."""
+        """The first acceptable path, purposes in order; else why the best attempt failed. Validity periods are not
+        judged here."""
         failure = NoChain("no_issuer", "no path to a trust anchor")
         for purpose in purposes:
             anchors = self.anchors.get(purpose, [])

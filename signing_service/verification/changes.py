@@ -440,7 +440,7 @@ def _area(document: Document, annotation: Dictionary) -> float:
     corners = [document.resolve(item) for item in document.array(annotation.get("Rect"))]
     if len(corners) != 4 or not all(isinstance(number, int | float) for number in corners):
         return float("inf")
-    return abs(corners[2] - corners[0]) * abs(corners[3] - corners[1])
+    return float(abs(corners[2] - corners[0]) * abs(corners[3] - corners[1]))
 
 
 def _visible(document: Document, widget: Dictionary) -> bool:
@@ -451,8 +451,8 @@ def _visible(document: Document, widget: Dictionary) -> bool:
 
 
 def _is_timestamp(document: Document, field: FormField) -> bool:
-    value = signature_dictionary(document, field) or {}
-    return value.get("SubFilter") == "ETSI.RFC3161"
+    value = signature_dictionary(document, field) or Dictionary()
+    return bool(value.get("SubFilter") == "ETSI.RFC3161")
 
 
 def certification_level(document: Document, signature: Dictionary) -> int | None:

@@ -95,7 +95,8 @@ def _read(data: bytes) -> Container:
 
 
 def _refuse_padded_integers(signed: Any, signer: Any) -> None:
-    """Superfluous leading bytes in an INTEGER are no encoding at all (X.690, 8.3.2); lenient readers disagree on them."""
+    """Superfluous leading bytes in an INTEGER are no encoding at all (X.690, 8.3.2); lenient readers disagree on
+    them."""
     versions = [signed["version"].contents, signer["version"].contents]
     if signer["sid"].name == "issuer_and_serial_number":
         versions.append(signer["sid"].chosen["serial_number"].contents)

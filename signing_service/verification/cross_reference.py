@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     offset: int = 0
     generation: int = 0
     container: int = 0
-    index: int = 0
+    place: int = 0
 
     @property
     def free(self) -> bool:

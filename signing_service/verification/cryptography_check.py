@@ -26,7 +26,8 @@ FINE = Outcome(None)
 
 
 def find_signer(container: Container, candidates: Sequence[Certificate]) -> Certificate | None:
-    """The certificate that the signer identifier names; with several of one name and serial, the one that ESS protects."""
+    """The certificate that the signer identifier names; with several of one name and serial, the one that ESS
+    protects."""
     named = [certificate for certificate in candidates if _is_named(container, certificate)]
     for certificate in named:
         if any(_ess_matches(container, index, certificate) for index in range(len(container.ess))):

@@ -16,7 +16,8 @@ _REACH = 262_144
 
 @dataclass(slots=True)
 class Found:
-    """A signature dictionary with its field. `revision` is the document as the signature saw it (None: no usable coverage)."""
+    """A signature dictionary with its field. `revision` is the document as the signature saw it (None: no usable
+    coverage)."""
 
     field: FormField
     dictionary: Dictionary
@@ -75,7 +76,7 @@ def _place(found: Found, revisions: Revisions) -> Found:
     seen = next((pair for pair in signed_fields(revision) if hole_of(pair[1]) == coverage.hole), None)
     if seen is None:
         found.problem = "the revision that the byte range covers does not contain this signature"
-    elif not revision.ends_properly and not (coverage.end == revisions.current.end):
+    elif not revision.ends_properly and coverage.end != revisions.current.end:
         found.problem = "the byte range does not end with a revision"
     else:
         found.revision, found.field = revision, seen[0]

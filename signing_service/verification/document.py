@@ -197,7 +197,8 @@ class Document:
         return eof is not None and not self.file.data[eof.end() : self.end].strip(WHITE)
 
     def _rebuild(self, why: str) -> None:
-        """Read the bytes as a viewer does that has given up on the cross-references: the last copy of an object wins."""
+        """Read the bytes as a viewer does that has given up on the cross-references: the last copy of an object
+        wins."""
         self.rebuilt = True
         self.problems.append(f"cross-references unusable ({why})")
         self._cache.clear()

@@ -1,7 +1,9 @@
-"""Opens files that are encrypted with an empty user password (permissions only); any other encryption stops the check."""
+"""Opens files that are encrypted with an empty user password (permissions only); any other encryption stops the
+check."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from signing_service.verification.document import Decrypt, Document
@@ -10,7 +12,8 @@ from signing_service.verification.syntax import Dictionary, Name, Ref
 
 
 def open_encrypted(document: Document) -> Decrypt | None:
-    """None for a plain file, else how to decrypt streams. Raises PasswordNeeded. Strings stay as they are: no check reads them."""
+    """None for a plain file, else how to decrypt streams. Raises PasswordNeeded. Strings stay as they are: no check
+    reads them."""
     value = document.resolve(document.trailer.get("Encrypt"))
     if value is None:
         return None
@@ -42,7 +45,7 @@ def _decryptor(settings: Any, identifier: bytes) -> Decrypt:
 
 def _translate(document: Document, value: Any, depth: int = 0) -> Any:
     """Into pyHanko's object classes."""
-    from pyhanko.pdf_utils import generic
+    generic: Any = importlib.import_module("pyhanko.pdf_utils.generic")
 
     value = document.resolve(value) if isinstance(value, Ref) else value
     if depth > 8:

@@ -37,7 +37,8 @@ from signing_service.verification.spans import syntax_spans
 
 
 def verify(pdf: bytes, policy: Policy, status: StatusSource | None = None, *, file_name: str = "") -> Report:
-    """Judge `pdf`. Any bytes give a report; nothing is raised for what a file contains, nothing fetched without a fetcher."""
+    """Judge `pdf`. Any bytes give a report; nothing is raised for what a file contains, nothing fetched without a
+    fetcher."""
     try:
         return _verify(pdf, policy, status, file_name)
     except (ResourceLimit, RecursionError, MemoryError) as error:
@@ -63,7 +64,9 @@ def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: 
     found = find_signatures(document.file, revisions)
     if not found and not document.catalog:
         raise DamagedPdf("no document catalog")
-    digests = Digests(pdf, document.file.spending, [item.coverage for item in found if isinstance(item.coverage, Coverage)])
+    digests = Digests(
+        pdf, document.file.spending, [item.coverage for item in found if isinstance(item.coverage, Coverage)]
+    )
     digest = digests.of_file()
     facts = status.facts(identifiers, digest, policy.at) if status is not None else None
     store = read_security_store(document)

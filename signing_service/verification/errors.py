@@ -12,7 +12,8 @@ class VerificationError(SigningServiceError):
 
 
 class DamagedPdf(VerificationError):
-    """The bytes do not follow ISO 32000-2 closely enough to be read; `detail` says where (English, for the folded part)."""
+    """The bytes do not follow ISO 32000-2 closely enough to be read; `detail` says where (English, for the folded
+    part)."""
 
     code = "damaged"
 

@@ -1,4 +1,5 @@
-"""Asks the policy's fetcher for revocation data; the fetcher decides which hosts are allowed, and bounds time and size."""
+"""Asks the policy's fetcher for revocation data; the fetcher decides which hosts are allowed, and bounds time and
+size."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def _field(
 
 
 def signature_dictionary(document: Document, field: FormField) -> Dictionary | None:
-    """The signature dictionary of a signature field that is filled, else None. Not a dictionary at all: an empty one."""
+    """The signature dictionary of a signature field that is filled, else None. Not a dictionary at all: an empty
+    one."""
     if field.kind != "Sig" or field.value is None:
         return None
     value = document.resolve(field.value)

@@ -1,4 +1,5 @@
-"""Decodes the streams that a PDF's structure depends on (cross-reference and object streams, metadata), within limits."""
+"""Decodes the streams that a PDF's structure depends on (cross-reference and object streams, metadata), within
+limits."""
 
 from __future__ import annotations
 

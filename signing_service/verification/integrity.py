@@ -1,4 +1,5 @@
-"""Steps 1, 2 and 5: format, identification of the signing certificate, cryptography (EN 319 102-1, 5.2.2, 5.2.3, 5.2.7)."""
+"""Steps 1, 2 and 5: format, identification of the signing certificate, cryptography (EN 319 102-1, 5.2.2, 5.2.3,
+5.2.7)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from signing_service.verification.syntax import WHITE
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one signed revision to the next, or to the file's end; `covered` tells that an intact signature answers for it."""
+    """From one signed revision to the next, or to the file's end; `covered` tells that an intact signature answers
+    for it."""
 
     start: int
     end: int

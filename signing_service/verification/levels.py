@@ -14,7 +14,8 @@ from signing_service.verification.revocation import RevocationData
 
 
 def level_of(judged: Judged, later_timestamps: Sequence[Judged], context: Context) -> str:
-    """Of an intact signature; `later_timestamps` are the intact, believed document timestamps that cover it, oldest first."""
+    """Of an intact signature; `later_timestamps` are the intact, believed document timestamps that cover it, oldest
+    first."""
     if judged.trusted_time is None or judged.certificate is None:
         return "B-B"
     if not _carried(judged, later_timestamps, read_security_store(context.revisions.current), context):

@@ -27,7 +27,8 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """`level` is /P (1 nothing, 2 forms and signatures, 3 notes too), None when nobody certified or locked the document."""
+    """`level` is /P (1 nothing, 2 forms and signatures, 3 notes too), None when nobody certified or locked the
+    document."""
 
     level: int | None
     locks: tuple[Lock, ...]
@@ -58,7 +59,8 @@ def permissions_of(document: Document, field: FormField, signature: Dictionary) 
 
 
 def own_level(document: Document, field: FormField, signature: Dictionary) -> int | None:
-    """The strictest /P that the signature itself states: DocMDP, FieldMDP parameters, or its field's lock (12.7.5.5)."""
+    """The strictest /P that the signature itself states: DocMDP, FieldMDP parameters, or its field's lock
+    (12.7.5.5)."""
     stated = [
         document.resolve(document.dictionary(field.dictionary.get("Lock")).get("P")),
         certification_level(document, signature),

@@ -29,7 +29,8 @@ class LicenceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SealEvent:
-    """From `at` on, the seal of the certificate with this SHA-256 is in `state`. `successor` names the new organisation."""
+    """From `at` on, the seal of the certificate with this SHA-256 is in `state`. `successor` names the new
+    organisation."""
 
     certificate_sha256: bytes
     state: SealState

@@ -1,9 +1,11 @@
-"""Paths with name constraints or policy rules: handed to pyhanko-certvalidator, which carries out all of RFC 5280, 6.1."""
+"""Paths with name constraints or policy rules: handed to pyhanko-certvalidator, which carries out all of RFC 5280,
+6.1."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from asn1crypto import x509 as asn1
 from pyhanko_certvalidator.authority import CertTrustAnchor
@@ -23,9 +25,8 @@ def problem_of(path: Sequence[bytes], at: datetime) -> str | None:
     certificates = [asn1.Certificate.load(der) for der in path]
     anchor = CertTrustAnchor(certificates[-1], derive_default_quals_from_cert=True)
     checked = ValidationPath(anchor, certificates[-2:0:-1], certificates[0])
-    algorithms: AlgorithmUsagePolicy = DisallowWeakAlgorithmsPolicy(
-        weak_hash_algos=frozenset(), rsa_key_size_threshold=512
-    )
+    build: Any = DisallowWeakAlgorithmsPolicy
+    algorithms: AlgorithmUsagePolicy = build(weak_hash_algos=frozenset(), rsa_key_size_threshold=512)
     context = ValidationContext(
         trust_roots=[certificates[-1]],
         moment=_inside(certificates, at),

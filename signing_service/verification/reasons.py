@@ -66,7 +66,8 @@ REASONS: dict[str, Reason] = {
         F,
         N,
         "盖章后内容有变动,不能作为凭证。可能是另存或批注所致,也可能是篡改;请使用原始文件,或下载盖章时的版本。",
-        "The content was changed after sealing, so it is no evidence. Saving anew or annotating can cause this, and so can tampering; use the original file, or download the version that was sealed.",
+        "The content was changed after sealing, so it is no evidence. Saving anew or annotating can cause this, "
+        "and so can tampering; use the original file, or download the version that was sealed.",
         _ORIGINAL,
     ),
     "signature_broken": _r(
@@ -163,35 +164,40 @@ REASONS: dict[str, Reason] = {
         I,
         N,
         "这是模拟审批文件,不具有行政审批文件的法律效力;转为正式文件前不得开工建设。",
-        "This is a simulated approval without the legal force of an approval; work may not begin before it is converted.",
+        "This is a simulated approval without the legal force of an approval; work may not begin before it is "
+        "converted.",
         _REFUSE,
     ),
     "untrusted_signer": _r(
         I,
         U,
         "签名完整,但无法确认签署人身份:证书不在受信任名单内。这不等于文件是假的,也不能证明是真的;请向落款机构核实。",
-        "The signature is intact, but who signed cannot be confirmed: the certificate is not among those trusted here. That neither makes the file false nor proves it true; please check with the office named in it.",
+        "The signature is intact, but who signed cannot be confirmed: the certificate is not among those trusted "
+        "here. That neither makes the file false nor proves it true; please check with the office named in it.",
         _ASK,
     ),
     "compromised_before_signing": _r(
         I,
         U,
         "证书因密钥泄露被吊销,泄露可能早于签署,无法确认。请向{organisation}核实。",
-        "The certificate was revoked because its key leaked, perhaps before signing; it cannot be confirmed. Please check with {organisation}.",
+        "The certificate was revoked because its key leaked, perhaps before signing; it cannot be confirmed. "
+        "Please check with {organisation}.",
         _ASK,
     ),
     "revoked_without_trusted_time": _r(
         I,
         U,
         "证书已于{time}被吊销,且没有可信时间证明签署在前,无法确认。请向落款机构核实。",
-        "The certificate was revoked on {time} and no trusted time proves that signing came first; it cannot be confirmed.",
+        "The certificate was revoked on {time} and no trusted time proves that signing came first; it cannot be "
+        "confirmed.",
         _ASK,
     ),
     "no_trusted_time": _r(
         I,
         U,
         "证书已过期,且没有可信时间证明,无法确认签署时是否有效。这不等于文件是假的;请向落款机构核实。",
-        "The certificate has expired and no trusted time shows that it was valid at signing. That does not make the file false; please check with the office named in it.",
+        "The certificate has expired and no trusted time shows that it was valid at signing. That does not make "
+        "the file false; please check with the office named in it.",
         _ASK,
     ),
     "certificate_not_yet_valid": _r(
@@ -205,7 +211,8 @@ REASONS: dict[str, Reason] = {
         I,
         U,
         "使用了已不安全的算法({name}),且没有足够早的可信时间证明,无法确认。",
-        "It uses an algorithm no longer considered safe ({name}) without an early enough trusted time; it cannot be confirmed.",
+        "It uses an algorithm no longer considered safe ({name}) without an early enough trusted time; it cannot "
+        "be confirmed.",
         _ASK,
     ),
     "untrusted_timestamp": _r(
@@ -219,7 +226,8 @@ REASONS: dict[str, Reason] = {
         I,
         U,
         "暂时查不到证书状态,无法确认。请稍后重试或联系{organisation}。",
-        "The certificate's status is not available at the moment; it cannot be confirmed. Please try later or contact {organisation}.",
+        "The certificate's status is not available at the moment; it cannot be confirmed. Please try later or "
+        "contact {organisation}.",
         _LATER,
     ),
     "claimed_time_in_future": _r(
@@ -249,7 +257,8 @@ REASONS: dict[str, Reason] = {
         P,
         N,
         "该证照已于{time}被依法{manner}({cause}),不得再使用。文件确由{organisation}签发。",
-        "The licence was ended on {time} ({manner}: {cause}) and may no longer be used. The document was indeed issued by {organisation}.",
+        "The licence was ended on {time} ({manner}: {cause}) and may no longer be used. The document was indeed "
+        "issued by {organisation}.",
         _REFUSE,
     ),
     "licence_suspended": _r(
@@ -278,7 +287,8 @@ REASONS: dict[str, Reason] = {
         P,
         U,
         "二维码未被改动,但现在没有联网,不知道证照是否仍有效。请联网后再扫。",
-        "The code is unaltered, but without a connection nobody knows whether the licence is still valid. Scan again when online.",
+        "The code is unaltered, but without a connection nobody knows whether the licence is still valid. Scan "
+        "again when online.",
         _LATER,
     ),
     "status_unknown": _r(
@@ -292,14 +302,16 @@ REASONS: dict[str, Reason] = {
         P,
         Y,
         "可信时间证明签署在前,证书于{time}吊销({cause}),本次签署仍有效。",
-        "A trusted time proves that signing came first; the certificate was revoked on {time} ({cause}), and this signature remains valid.",
+        "A trusted time proves that signing came first; the certificate was revoked on {time} ({cause}), and this "
+        "signature remains valid.",
         _NONE,
     ),
     "seal_succeeded": _r(
         P,
         Y,
         "盖章时印章有效。{organisation}已于{time}更名(并入)为{successor},原印章停用,不影响此前文件。",
-        "The seal was valid when applied. {organisation} became {successor} on {time}; the old seal is out of use, which does not touch earlier documents.",
+        "The seal was valid when applied. {organisation} became {successor} on {time}; the old seal is out of use, "
+        "which does not touch earlier documents.",
         _NONE,
     ),
     "passed": _r(

@@ -13,7 +13,9 @@ from signing_service.verification.spans import syntax_spans
 from signing_service.verification.syntax import Dictionary, Ref, Stream
 
 _GAP = rb"(?:[\0\t\n\f\r ]|%[^\r\n]*[\r\n])+"
-_REFERENCE = re.compile(rb"(?<![0-9A-Za-z])0*+(\d{1,10})" + _GAP + rb"\d{1,5}" + _GAP + rb"R(?![^\0\t\n\f\r ()<>\[\]{}/%])")
+_REFERENCE = re.compile(
+    rb"(?<![0-9A-Za-z])0*+(\d{1,10})" + _GAP + rb"\d{1,5}" + _GAP + rb"R(?![^\0\t\n\f\r ()<>\[\]{}/%])"
+)
 TRAILER = 0
 
 

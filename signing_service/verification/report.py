@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ class Check:
     result: str
     detail: str = ""
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         return {"name": self.name, "result": self.result, "detail": self.detail}
 
 
@@ -34,7 +35,7 @@ class SignatureReport:
     signer: str = ""
     organisation: str = ""
     reason: str = "unverifiable_signature"
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = default(default_factory=dict)
     integrity: str = "unverifiable"
     indication: str = "INDETERMINATE"
     sub_indication: str | None = None
@@ -49,7 +50,7 @@ class SignatureReport:
     removed: bool = False
     certificate_sha256: bytes = b""
     algorithm: str = ""
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Check] = default(default_factory=list)
 
     @property
     def verdict(self) -> Verdict:
@@ -82,18 +83,19 @@ class SignatureReport:
 @dataclass(slots=True)
 class Report:
     """The whole judgement of one file. `intact_revision` is the length in bytes of the newest revision that a signature
-    still vouches for (the version to offer for download), None when there is none; `hint` is a sentence besides the verdict."""
+    still vouches for (the version to offer for download), None when there is none; `hint` is a sentence besides the
+    verdict."""
 
     file: str
     digest: bytes
     at: datetime
     reason: str
     usable_now: Usable
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = default(default_factory=dict)
     covers_whole_file: bool = False
     modified_after_signing: bool = False
-    signatures: list[SignatureReport] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
+    signatures: list[SignatureReport] = default(default_factory=list)
+    checks: list[Check] = default(default_factory=list)
     intact_revision: int | None = None
     identifiers: tuple[str, ...] = ()
     hint: Text | None = None

@@ -1,4 +1,5 @@
-"""Revocation (RFC 5280, 5 and 6.3; RFC 6960): what CRLs and OCSP responses at hand say about a certificate at an instant.
+"""Revocation (RFC 5280, 5 and 6.3; RFC 6960): what CRLs and OCSP responses at hand say about a certificate at an
+instant.
 
 Only complete CRLs of the certificate's own issuer can say good; a delta can only add a revocation, and indirect CRLs or
 CRLs limited to some reasons leave the state unknown.
@@ -36,7 +37,8 @@ COMPROMISE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One verified source's word on one certificate. `revoked_at` None means good; `invalid_since` is the compromise date."""
+    """One verified source's word on one certificate. `revoked_at` None means good; `invalid_since` is the compromise
+    date."""
 
     source: str
     this_update: datetime
@@ -52,7 +54,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a certificate at an instant. `state`: good, revoked, held, unknown; `newest` is the latest word."""
+    """What is known of a certificate at an instant. `state`: good, revoked, held, unknown; `newest` is the latest
+    word."""
 
     state: str
     statement: Statement | None = None
@@ -106,8 +109,10 @@ class RevocationData:
 
     def _by_crl(self, loaded: LoadedCrl, certificate: Certificate, issuer: Certificate) -> Statement | None:
         crl = loaded.crl
-        if certificate.serial < 0 or not _in_scope(crl, certificate) or not any(
-            _crl_signed(loaded, signer) for signer in self._crl_signers(issuer)
+        if (
+            certificate.serial < 0
+            or not _in_scope(crl, certificate)
+            or not any(_crl_signed(loaded, signer) for signer in self._crl_signers(issuer))
         ):
             return None
         entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)
@@ -132,7 +137,8 @@ class RevocationData:
         )
 
     def _crl_signers(self, issuer: Certificate) -> list[Certificate]:
-        """The issuer, and other certificates of the same authority for CRL signing (same name, same issuer above it)."""
+        """The issuer, and other certificates of the same authority for CRL signing (same name, same issuer above
+        it)."""
         others = [
             other for other in self._store.named(issuer.subject_key) if other != issuer and self._sibling(other, issuer)
         ]
@@ -173,7 +179,8 @@ class RevocationData:
     ) -> Standing:
         """The certificate's state at `when`, judged at `at`.
 
-        The newest word counts. A hold that was lifted later still makes it held at `when`; a revocation after `when` does not.
+        The newest word counts. A hold that was lifted later still makes it held at `when`; a revocation after `when`
+        does not.
         """
         words = [word for word in self.statements(certificate, issuer) if word.this_update <= at + timedelta(minutes=5)]
         if not words:

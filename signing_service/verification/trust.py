@@ -1,4 +1,5 @@
-"""Steps 3 and 4: chain and revocation at an instant (EN 319 102-1, 5.2.6), the same for signers and timestamp services."""
+"""Steps 3 and 4: chain and revocation at an instant (EN 319 102-1, 5.2.6), the same for signers and timestamp
+services."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ class Trust:
 def judge_trust(
     certificate: Certificate, purposes: Sequence[Purpose], when: datetime, proven: bool, context: Context
 ) -> Trust:
-    """Is `certificate` good for one of `purposes` at `when`? `proven`: a trusted time shows the signature existed then."""
+    """Is `certificate` good for one of `purposes` at `when`? `proven`: a trusted time shows the signature existed
+    then."""
     chain = context.store.find_chain(certificate, purposes, when)
     if isinstance(chain, NoChain):
         return _untrusted(chain)
@@ -100,7 +102,8 @@ def _validity(chain: Chain, when: datetime, proven: bool) -> Trust | None:
 
 
 def _revocation(chain: Chain, when: datetime, proven: bool, context: Context) -> Trust:
-    """Every certificate below the anchor, the leaf first; the first problem counts, and a later revocation is remembered."""
+    """Every certificate below the anchor, the leaf first; the first problem counts, and a later revocation is
+    remembered."""
     since: Statement | None = None
     unknown: Certificate | None = None
     for certificate, issuer in chain.pairs():

@@ -145,5 +145,7 @@ def _used() -> int:
 def _stopped(pdf: bytes, policy: Policy, file_name: str) -> Report:
     digest = hashlib.sha256(pdf).digest()
     report = Report(file_name, digest, policy.at, "resource_limit", REASONS["resource_limit"].usable)
-    report.checks.append(Check("0 reading", "indeterminate", "the checking process reached its limit of time or memory"))
+    report.checks.append(
+        Check("0 reading", "indeterminate", "the checking process reached its limit of time or memory")
+    )
     return report

@@ -76,7 +76,12 @@ def isa_without_cross_references(pdf: bytes) -> bytes:
 def isa_with_empty_cross_references(pdf: bytes) -> bytes:
     body = b"11 0 obj\n" + stream(EVIL) + b"\nendobj\n"
     start = len(pdf) + len(body)
-    return pdf + body + b"xref\n0 0\ntrailer\n<< /Root 1 0 R /Size %d /Prev %d >>\nstartxref\n%d\n%%%%EOF\n" % (size_of(pdf), last_startxref(pdf), start)
+    return (
+        pdf
+        + body
+        + b"xref\n0 0\ntrailer\n<< /Root 1 0 R /Size %d /Prev %d >>\nstartxref\n%d\n%%%%EOF\n"
+        % (size_of(pdf), last_startxref(pdf), start)
+    )
 
 
 @changed
@@ -106,7 +111,10 @@ def isa_copy_of_the_signature(pdf: bytes) -> bytes:
 def isa_catalog_replaced(pdf: bytes) -> bytes:
     number = fresh(pdf)
     catalog = body_of(pdf, 1).replace(b"/Pages 2 0 R", b"/Pages %d 0 R" % number)
-    page = b"<< /Type /Page /Parent %d 0 R /Contents %d 0 R /Resources << /Font << /F1 3 0 R >> >> >>" % (number, number + 2)
+    page = b"<< /Type /Page /Parent %d 0 R /Contents %d 0 R /Resources << /Font << /F1 3 0 R >> >> >>" % (
+        number,
+        number + 2,
+    )
     tree = b"<< /Type /Pages /Kids [%d 0 R] /Count 1 /MediaBox [0 0 595 842] >>" % (number + 1)
     return append(pdf, {1: catalog, number: tree, number + 1: page, number + 2: stream(EVIL)})
 
@@ -164,7 +172,9 @@ def shadow_replace_form_appearance(pdf: bytes) -> bytes:
 @changed
 def shadow_hide_and_replace(pdf: bytes) -> bytes:
     number = fresh(pdf)
-    return append(pdf, {10: body_of(pdf, 10).replace(b"/Contents 11 0 R", b"/Contents %d 0 R" % number), number: stream(EVIL)})
+    return append(
+        pdf, {10: body_of(pdf, 10).replace(b"/Contents 11 0 R", b"/Contents %d 0 R" % number), number: stream(EVIL)}
+    )
 
 
 # --- annotations ----------------------------------------------------------------------------------------------------
@@ -173,17 +183,24 @@ def shadow_hide_and_replace(pdf: bytes) -> bytes:
 def with_annotation(pdf: bytes, annotation: bytes) -> bytes:
     number = fresh(pdf)
     page = re.sub(rb"/Annots\s*\[(.*?)\]", rb"/Annots [\1 %d 0 R]" % number, body_of(pdf, 10), flags=re.S)
-    return append(pdf, {10: page, number: annotation, number + 1: stream(EVIL, b"/Type /XObject /Subtype /Form /BBox [0 0 400 40]")})
+    return append(
+        pdf,
+        {10: page, number: annotation, number + 1: stream(EVIL, b"/Type /XObject /Subtype /Form /BBox [0 0 400 40]")},
+    )
 
 
 @changed
 def annotation_free_text_over_content(pdf: bytes) -> bytes:
-    return with_annotation(pdf, b"<< /Type /Annot /Subtype /FreeText /Rect [60 690 460 730] /Contents (9999) /DA (/F1 18 Tf) /F 4 >>")
+    return with_annotation(
+        pdf, b"<< /Type /Annot /Subtype /FreeText /Rect [60 690 460 730] /Contents (9999) /DA (/F1 18 Tf) /F 4 >>"
+    )
 
 
 @changed
 def annotation_stamp_over_content(pdf: bytes) -> bytes:
-    return with_annotation(pdf, b"<< /Type /Annot /Subtype /Stamp /Rect [60 690 460 730] /AP << /N %d 0 R >> /F 4 >>" % (fresh(pdf) + 1))
+    return with_annotation(
+        pdf, b"<< /Type /Annot /Subtype /Stamp /Rect [60 690 460 730] /AP << /N %d 0 R >> /F 4 >>" % (fresh(pdf) + 1)
+    )
 
 
 @changed
@@ -193,19 +210,29 @@ def annotation_redaction(pdf: bytes) -> bytes:
 
 @changed
 def annotation_note_drawn_over_content(pdf: bytes) -> bytes:
-    return with_annotation(pdf, b"<< /Type /Annot /Subtype /Text /Rect [60 690 460 730] /AP << /N %d 0 R >> /F 4 >>" % (fresh(pdf) + 1))
+    return with_annotation(
+        pdf, b"<< /Type /Annot /Subtype /Text /Rect [60 690 460 730] /AP << /N %d 0 R >> /F 4 >>" % (fresh(pdf) + 1)
+    )
 
 
 @changed
 def widget_without_field(pdf: bytes) -> bytes:
-    return with_annotation(pdf, b"<< /Type /Annot /Subtype /Widget /FT /Tx /T (x) /V (9999) /Rect [60 690 460 730] /AP << /N %d 0 R >> >>" % (fresh(pdf) + 1))
+    return with_annotation(
+        pdf,
+        b"<< /Type /Annot /Subtype /Widget /FT /Tx /T (x) /V (9999) /Rect [60 690 460 730] /AP << /N %d 0 R >> >>"
+        % (fresh(pdf) + 1),
+    )
 
 
 @changed
 def sneaky_unsigned_signature_field(pdf: bytes) -> bytes:
     """SSA: a new, visible, empty signature field whose appearance covers text."""
     number = fresh(pdf)
-    pdf2 = with_annotation(pdf, b"<< /Type /Annot /Subtype /Widget /FT /Sig /T (Sneaky) /Rect [60 690 460 730] /AP << /N %d 0 R >> /F 4 >>" % (number + 1))
+    pdf2 = with_annotation(
+        pdf,
+        b"<< /Type /Annot /Subtype /Widget /FT /Sig /T (Sneaky) /Rect [60 690 460 730] /AP << /N %d 0 R >> /F 4 >>"
+        % (number + 1),
+    )
     catalog = re.sub(rb"/Fields\s*\[(.*?)\]", rb"/Fields [\1 %d 0 R]" % number, body_of(pdf, 1), flags=re.S)
     return append(pdf2, {1: catalog})
 
@@ -215,14 +242,18 @@ def sneaky_unsigned_signature_field(pdf: bytes) -> bytes:
 
 @changed
 def seal_moved(pdf: bytes) -> bytes:
-    return append(pdf, {seal_field(pdf): re.sub(rb"/Rect\s*\[.*?\]", b"/Rect [100 400 220 520]", field_body(pdf), flags=re.S)})
+    return append(
+        pdf, {seal_field(pdf): re.sub(rb"/Rect\s*\[.*?\]", b"/Rect [100 400 220 520]", field_body(pdf), flags=re.S)}
+    )
 
 
 @changed
 def seal_appearance_exchanged(pdf: bytes) -> bytes:
     number = fresh(pdf)
     new = re.sub(rb"/AP\s*<<.*?>>", b"/AP << /N %d 0 R >>" % number, field_body(pdf), flags=re.S)
-    return append(pdf, {seal_field(pdf): new, number: stream(EVIL, b"/Type /XObject /Subtype /Form /BBox [0 0 120 120]")})
+    return append(
+        pdf, {seal_field(pdf): new, number: stream(EVIL, b"/Type /XObject /Subtype /Form /BBox [0 0 120 120]")}
+    )
 
 
 @changed
@@ -306,9 +337,16 @@ def hybrid_references_that_disagree(pdf: bytes) -> bytes:
         out += b"%d 0 obj\n%s\nendobj\n" % (which, body)
     hidden = len(out)
     row = bytes([1]) + offsets[11].to_bytes(4, "big") + b"\0"
-    out += b"%d 0 obj\n%s\nendobj\n" % (number, stream(row, b"/Type /XRef /W [1 4 1] /Index [11 1] /Size %d" % (number + 1)))
+    out += b"%d 0 obj\n%s\nendobj\n" % (
+        number,
+        stream(row, b"/Type /XRef /W [1 4 1] /Index [11 1] /Size %d" % (number + 1)),
+    )
     start = len(out)
-    out += table({4: offsets[4]}) + b"trailer\n<< /Size %d /Root 1 0 R /Prev %d /XRefStm %d >>\n" % (number + 1, last_startxref(pdf), hidden)
+    out += table({4: offsets[4]}) + b"trailer\n<< /Size %d /Root 1 0 R /Prev %d /XRefStm %d >>\n" % (
+        number + 1,
+        last_startxref(pdf),
+        hidden,
+    )
     return bytes(out + b"startxref\n%d\n%%%%EOF\n" % start)
 
 

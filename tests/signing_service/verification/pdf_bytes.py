@@ -29,20 +29,33 @@ def document(pages: int = 2) -> bytes:
     first = 10
     kids = b" ".join(b"%d 0 R" % (first + 2 * index) for index in range(pages))
     objects = {
-        1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [5 0 R] /DA (/F1 10 Tf) /DR << /Font << /F1 3 0 R >> >> >> /Metadata 7 0 R >>",
+        1: b"<< /Type /Catalog /Pages 2 0 R /Metadata 7 0 R "
+        b"/AcroForm << /Fields [5 0 R] /DA (/F1 10 Tf) /DR << /Font << /F1 3 0 R >> >> >> >>",
         2: b"<< /Type /Pages /Kids [%s] /Count %d /MediaBox [0 0 595 842] >>" % (kids, pages),
         3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         4: b"<< /Title (Permit) /Producer (test) >>",
-        5: b"<< /FT /Tx /T (applicant) /V (Zhang) /Type /Annot /Subtype /Widget /Rect [72 600 272 620] /P 10 0 R /F 4 /AP << /N 6 0 R >> >>",
-        6: stream(b"/Tx BMC BT /F1 10 Tf (Zhang) Tj ET EMC", b"/Type /XObject /Subtype /Form /BBox [0 0 200 20] /Resources << /Font << /F1 3 0 R >> >>"),
-        7: stream(b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'></rdf:RDF></x:xmpmeta>", b"/Type /Metadata /Subtype /XML"),
+        5: b"<< /FT /Tx /T (applicant) /V (Zhang) "
+        b"/Type /Annot /Subtype /Widget /Rect [72 600 272 620] /P 10 0 R /F 4 /AP << /N 6 0 R >> >>",
+        6: stream(
+            b"/Tx BMC BT /F1 10 Tf (Zhang) Tj ET EMC",
+            b"/Type /XObject /Subtype /Form /BBox [0 0 200 20] /Resources << /Font << /F1 3 0 R >> >>",
+        ),
+        7: stream(
+            b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'></rdf:RDF></x:xmpmeta>",
+            b"/Type /Metadata /Subtype /XML",
+        ),
     }
     for index in range(pages):
         number = first + 2 * index
         annotations = b" /Annots [5 0 R]" if index == 0 else b""
-        objects[number] = b"<< /Type /Page /Parent 2 0 R /Contents %d 0 R /Resources << /Font << /F1 3 0 R >> >>%s >>" % (number + 1, annotations)
+        objects[number] = (
+            b"<< /Type /Page /Parent 2 0 R /Contents %d 0 R /Resources << /Font << /F1 3 0 R >> >>%s >>"
+            % (number + 1, annotations)
+        )
         objects[number + 1] = stream(CONTENT + b" %% page %d" % index)
-    return write(objects, b"/Root 1 0 R /Info 4 0 R /ID [<00112233445566778899aabbccddeeff> <00112233445566778899aabbccddeeff>]")
+    return write(
+        objects, b"/Root 1 0 R /Info 4 0 R /ID [<00112233445566778899aabbccddeeff> <00112233445566778899aabbccddeeff>]"
+    )
 
 
 def write(objects: Mapping[int, bytes], trailer: bytes) -> bytes:
@@ -61,7 +74,9 @@ def write(objects: Mapping[int, bytes], trailer: bytes) -> bytes:
     return out.getvalue()
 
 
-def append(pdf: bytes, objects: Mapping[int, bytes], *, freed: tuple[int, ...] = (), extra: bytes = b"", root: bytes = b"1 0 R") -> bytes:
+def append(
+    pdf: bytes, objects: Mapping[int, bytes], *, freed: tuple[int, ...] = (), extra: bytes = b"", root: bytes = b"1 0 R"
+) -> bytes:
     """A correct incremental update."""
     out, offsets = bytearray(pdf), dict.fromkeys(freed, 0)
     if not out.endswith(b"\n"):
@@ -72,7 +87,13 @@ def append(pdf: bytes, objects: Mapping[int, bytes], *, freed: tuple[int, ...] =
     start = len(out)
     out += table(offsets)
     size = max(size_of(pdf), *(number + 1 for number in [*objects, *freed, 0]))
-    out += b"trailer\n<< /Size %d /Root %s /Prev %d %s >>\nstartxref\n%d\n%%%%EOF\n" % (size, root, last_startxref(pdf), extra, start)
+    out += b"trailer\n<< /Size %d /Root %s /Prev %d %s >>\nstartxref\n%d\n%%%%EOF\n" % (
+        size,
+        root,
+        last_startxref(pdf),
+        extra,
+        start,
+    )
     return bytes(out)
 
 
@@ -92,5 +113,9 @@ def body_of(pdf: bytes, number: int) -> bytes:
 
 def number_with(pdf: bytes, pattern: bytes) -> int:
     """The number of the last object whose source matches."""
-    found = [match for match in re.finditer(rb"(?<!\d)(\d+) 0 obj\s*(.*?)\s*endobj", pdf, re.S) if re.search(pattern, match[2], re.S)]
+    found = [
+        match
+        for match in re.finditer(rb"(?<!\d)(\d+) 0 obj\s*(.*?)\s*endobj", pdf, re.S)
+        if re.search(pattern, match[2], re.S)
+    ]
     return int(found[-1][1])

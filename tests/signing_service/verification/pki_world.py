@@ -1,4 +1,5 @@
-"""A small certificate world for tests: root, seal authority, officers' authority, timestamp service, revocation lists."""
+"""A small certificate world for tests: root, seal authority, officers' authority, timestamp service, revocation
+lists."""
 
 from __future__ import annotations
 

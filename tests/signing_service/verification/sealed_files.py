@@ -49,7 +49,9 @@ def sign(
     return out.getvalue()
 
 
-def stamp_document(pdf: bytes, world: World, at: datetime, field: str = "Time1", timestamper: Party | None = None) -> bytes:
+def stamp_document(
+    pdf: bytes, world: World, at: datetime, field: str = "Time1", timestamper: Party | None = None
+) -> bytes:
     """A document timestamp over everything."""
     out = BytesIO()
     writer = IncrementalPdfFileWriter(BytesIO(pdf), strict=False)

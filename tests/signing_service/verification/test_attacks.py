@@ -113,5 +113,7 @@ def _rebuilt(pdf: bytes, by: int, place: int) -> bytes:
     start = pdf.rindex(b"xref\n0 ")
     start = pdf.rindex(b"\nxref\n") + 1
     head, tail = pdf[:start], pdf[start:]
-    tail = re.sub(rb"(\d{10})(?= 00000 n)", lambda found: b"%010d" % (int(found[1]) + (by if int(found[1]) >= place else 0)), tail)
+    tail = re.sub(
+        rb"(\d{10})(?= 00000 n)", lambda found: b"%010d" % (int(found[1]) + (by if int(found[1]) >= place else 0)), tail
+    )
     return head + re.sub(rb"startxref\n\d+", b"startxref\n%d" % start, tail)

@@ -1,4 +1,5 @@
-"""The external corpora: every row judged as its manifest expects, with no exception list; messy files always get an answer."""
+"""The external corpora: every row judged as its manifest expects, with no exception list; messy files always get an
+answer."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 def rows(corpora: Path, *kinds: str) -> list[dict[str, str]]:
     with (corpora / "MANIFEST.tsv").open(encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file, delimiter="\t") if row["path"].startswith(kinds) and row["path"].endswith(".pdf")]
+        return [
+            row
+            for row in csv.DictReader(file, delimiter="\t")
+            if row["path"].startswith(kinds) and row["path"].endswith(".pdf")
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def anchors(corpora: Path) -> dict[Purpose, list[bytes]]:
         for path in sorted((corpora / "pki/anchors").glob("*.pem"))
         for certificate in x509.load_pem_x509_certificates(path.read_bytes())
     ]
-    return {purpose: found for purpose in (Purpose.SEALS, Purpose.OFFICERS, Purpose.TIMESTAMPS, Purpose.OUTSIDE)}
+    return dict.fromkeys((Purpose.SEALS, Purpose.OFFICERS, Purpose.TIMESTAMPS, Purpose.OUTSIDE), found)
 
 
 def wrong(expected: str, report: Report) -> str | None:
@@ -40,7 +45,9 @@ def wrong(expected: str, report: Report) -> str | None:
     if expected == "INTACT":
         right = integrity == {"intact"} and not report.modified_after_signing and report.verdict is not Verdict.FAILED
     elif expected == "INTACT_BUT_CHANGED":
-        right = report.verdict is not Verdict.PASSED and (report.modified_after_signing or report.verdict is Verdict.FAILED)
+        right = report.verdict is not Verdict.PASSED and (
+            report.modified_after_signing or report.verdict is Verdict.FAILED
+        )
     elif expected == "BROKEN":
         right = report.verdict is Verdict.FAILED
     elif expected == "UNVERIFIABLE":
@@ -49,7 +56,11 @@ def wrong(expected: str, report: Report) -> str | None:
         right = report.reason == "no_signature"
     else:
         right = bool(report.reason)
-    return None if right else f"{report.verdict} {report.reason} {sorted(integrity)} changed={report.modified_after_signing}"
+    return (
+        None
+        if right
+        else f"{report.verdict} {report.reason} {sorted(integrity)} changed={report.modified_after_signing}"
+    )
 
 
 @pytest.mark.parametrize("trusted", [False, True], ids=["no anchors", "anchors"])
@@ -68,7 +79,9 @@ def test_messy_files_all_get_an_answer(corpora):
     for row in rows(corpora, "unsigned-messy/"):
         report = verify((corpora / row["path"]).read_bytes(), Policy({}, NOW))
         assert report.verdict is Verdict.INDETERMINATE, row["path"]
-        assert report.reason in ("no_signature", "unreadable", "password_needed", "resource_limit", "not_signed_yet"), row["path"]
+        assert report.reason in ("no_signature", "unreadable", "password_needed", "resource_limit", "not_signed_yet"), (
+            row["path"]
+        )
         if "NO_SIGNATURE" in row["expected"]:
             assert report.reason == "no_signature", row["path"]
 

@@ -14,8 +14,30 @@ from signing_service.verification.limits import Limits
 from signing_service.verification.reasons import REASONS, Verdict
 from signing_service.verification.report import Report
 
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-PIECES = [b"obj", b"endobj", b"stream", b"endstream", b"xref", b"trailer", b"startxref", b"%%EOF", b"<<", b">>", b"[", b"]", b"(", b"<", b"/Kids", b" 0 R", b"null", b"-1", b"9" * 12]
+FEW = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+PIECES = [
+    b"obj",
+    b"endobj",
+    b"stream",
+    b"endstream",
+    b"xref",
+    b"trailer",
+    b"startxref",
+    b"%%EOF",
+    b"<<",
+    b">>",
+    b"[",
+    b"]",
+    b"(",
+    b"<",
+    b"/Kids",
+    b" 0 R",
+    b"null",
+    b"-1",
+    b"9" * 12,
+]
 
 
 def sound(report: Report) -> None:
@@ -26,7 +48,17 @@ def sound(report: Report) -> None:
         assert not check.detail.startswith(SURPRISES), check.detail
 
 
-SURPRISES = ("TypeError", "AttributeError", "KeyError", "IndexError", "ValueError", "ZeroDivisionError", "AssertionError", "UnicodeDecodeError", "struct.error")
+SURPRISES = (
+    "TypeError",
+    "AttributeError",
+    "KeyError",
+    "IndexError",
+    "ValueError",
+    "ZeroDivisionError",
+    "AssertionError",
+    "UnicodeDecodeError",
+    "struct.error",
+)
 
 
 @FEW
@@ -76,7 +108,25 @@ def test_anything_appended_is_never_passed(sealed, policy, tail):
 
 
 @FEW
-@given(st.dictionaries(st.integers(1, 30), st.sampled_from([b"null", b"<< >>", b"[1 0 R]", b"(x)", b"<< /Type /Catalog /Pages 1 0 R >>", stream(b"x"), b"<< /Kids [1 0 R 2 0 R] /FT /Sig /V 3 0 R >>", b"<< /ByteRange [0 1 2 3] /Contents <00ff> >>"]), min_size=1, max_size=8))
+@given(
+    st.dictionaries(
+        st.integers(1, 30),
+        st.sampled_from(
+            [
+                b"null",
+                b"<< >>",
+                b"[1 0 R]",
+                b"(x)",
+                b"<< /Type /Catalog /Pages 1 0 R >>",
+                stream(b"x"),
+                b"<< /Kids [1 0 R 2 0 R] /FT /Sig /V 3 0 R >>",
+                b"<< /ByteRange [0 1 2 3] /Contents <00ff> >>",
+            ]
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_any_update_of_a_sealed_file(sealed, policy, objects):
     report = verify(append(sealed, objects), policy)
     sound(report)
@@ -89,7 +139,11 @@ def bomb(layers: int) -> bytes:
     for _ in range(layers):
         content = zlib.compress(content, 9)
     names = b"[" + b"/FlateDecode " * layers + b"]"
-    return b"<< /Type /XRef /W [1 4 1] /Size 9 /Root 1 0 R /Length %d /Filter %s >>\nstream\n%s\nendstream" % (len(content), names, content)
+    return b"<< /Type /XRef /W [1 4 1] /Size 9 /Root 1 0 R /Length %d /Filter %s >>\nstream\n%s\nendstream" % (
+        len(content),
+        names,
+        content,
+    )
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -102,19 +156,26 @@ def test_a_decompression_bomb(layers, policy):
 
 def test_deep_nesting(policy):
     deep = b"[" * 5000 + b"]" * 5000
-    pdf = write({1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm 3 0 R >>", 2: b"<< /Type /Pages /Kids [] /Count 0 >>", 3: deep}, b"/Root 1 0 R")
+    pdf = write(
+        {1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm 3 0 R >>", 2: b"<< /Type /Pages /Kids [] /Count 0 >>", 3: deep},
+        b"/Root 1 0 R",
+    )
     assert verify(pdf, policy).reason == "resource_limit"
 
 
 def test_ten_thousand_signature_fields(policy):
     kids = b" ".join(b"%d 0 R" % number for number in range(10, 10_010))
     objects = {number: b"<< /FT /Sig /T (s%d) /V 3 0 R >>" % number for number in range(10, 10_010)}
-    objects |= {1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [%s] >> >>" % kids, 2: b"<< /Type /Pages /Kids [] /Count 0 >>", 3: b"<< /Type /Sig >>"}
+    objects |= {
+        1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [%s] >> >>" % kids,
+        2: b"<< /Type /Pages /Kids [] /Count 0 >>",
+        3: b"<< /Type /Sig >>",
+    }
     assert verify(write(dict(sorted(objects.items())), b"/Root 1 0 R"), policy).reason == "resource_limit"
 
 
 def test_too_many_objects(policy):
-    pdf = write({number: b"null" for number in range(1, 3000)} | {1: b"<< /Type /Catalog >>"}, b"/Root 1 0 R")
+    pdf = write(dict.fromkeys(range(1, 3000), b"null") | {1: b"<< /Type /Catalog >>"}, b"/Root 1 0 R")
     assert verify(pdf, replace(policy, limits=Limits(objects=1000))).reason == "resource_limit"
 
 

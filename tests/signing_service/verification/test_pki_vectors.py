@@ -1,4 +1,5 @@
-"""Path and revocation vectors of others: NIST PKITS, x509-limbo, OCSP responses. No invalid path may ever be believed."""
+"""Path and revocation vectors of others: NIST PKITS, x509-limbo, OCSP responses. No invalid path may ever be
+believed."""
 
 from __future__ import annotations
 
@@ -22,7 +23,15 @@ pytestmark = pytest.mark.corpora
 PKITS_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def judge(leaf: bytes, anchors: Iterable[bytes], others: Iterable[bytes], crls: Iterable[bytes], at: datetime, *, revocation: bool) -> str:
+def judge(
+    leaf: bytes,
+    anchors: Iterable[bytes],
+    others: Iterable[bytes],
+    crls: Iterable[bytes],
+    at: datetime,
+    *,
+    revocation: bool,
+) -> str:
     """good, unknown (revocation not known) or a word for the problem."""
     certificate = load(leaf)
     if certificate is None:
@@ -34,7 +43,11 @@ def judge(leaf: bytes, anchors: Iterable[bytes], others: Iterable[bytes], crls: 
     if outside_validity(chain, at) or _weak(chain, at - timedelta(days=365 * 30)):
         return "validity"
     data = RevocationData(crls, (), store)
-    states = {data.standing(below, above, at, at, timedelta(hours=1)).state for below, above in chain.pairs()} if revocation else set()
+    states = (
+        {data.standing(below, above, at, at, timedelta(hours=1)).state for below, above in chain.pairs()}
+        if revocation
+        else set()
+    )
     for state in ("revoked", "held", "unknown"):
         if state in states:
             return state
@@ -52,7 +65,11 @@ def judge_pkits(folder: Path, case: dict) -> str:
         return base64.b64decode(b"".join(raw.split(b"\n")[1:-2])) if raw.startswith(b"-----") else raw
 
     others = [read("certs", name) for name in case.get("other_certs", [])]
-    crls = [read("crls", name) for name in [*case.get("crls", []), "TrustAnchorRootCRL.crl"] if (folder / "pki/pkits/crls" / name).exists()]
+    crls = [
+        read("crls", name)
+        for name in [*case.get("crls", []), "TrustAnchorRootCRL.crl"]
+        if (folder / "pki/pkits/crls" / name).exists()
+    ]
     anchor = read("certs", "TrustAnchorRootCertificate.crt")
     return judge(read("certs", case["cert"]), [anchor], others, crls, PKITS_TIME, revocation=bool(case.get("crls")))
 
@@ -62,7 +79,11 @@ CAUTIOUS = {"unknown", "no_issuer", "unsupported", "unreadable"}
 
 
 def test_pkits_no_invalid_path_is_believed(corpora):
-    believed = [case["name"] for case in pkits_cases(corpora) if case.get("error") and not case.get("params") and judge_pkits(corpora, case) == "good"]
+    believed = [
+        case["name"]
+        for case in pkits_cases(corpora)
+        if case.get("error") and not case.get("params") and judge_pkits(corpora, case) == "good"
+    ]
     assert believed == []
 
 
@@ -88,7 +109,9 @@ def test_ocsp_responses(corpora):
         assert leaf is not None
         chain = store.find_chain(leaf, (Purpose.OUTSIDE,), at)
         assert isinstance(chain, Chain), case["name"]
-        data = RevocationData((), [base64.b64decode((corpora / OCSP / name).read_bytes()) for name in case["ocsps"]], store)
+        data = RevocationData(
+            (), [base64.b64decode((corpora / OCSP / name).read_bytes()) for name in case["ocsps"]], store
+        )
         states = [data.standing(below, above, at, at, timedelta(days=30)).state for below, above in chain.pairs()]
         judged = states[: len(case["ocsps"])]  # the leaf first; a case may bring no response for its authority
         if all(state == "good" for state in judged) is not ("error" not in case):
@@ -103,7 +126,12 @@ def pem(path: Path) -> bytes:
 def test_staged_freshness(corpora):
     """The same chain at three dates: good, good, then its authority is revoked."""
     folder = corpora / "pki/freshness"
-    certificates = {path.stem: x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER) if path.read_bytes().startswith(b"-----") else path.read_bytes() for path in (folder / "certs").glob("*.crt")}
+    certificates = {
+        path.stem: x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+        if path.read_bytes().startswith(b"-----")
+        else path.read_bytes()
+        for path in (folder / "certs").glob("*.crt")
+    }
     for day, expected in (("2020-10-01", "good"), ("2020-11-29", "good"), ("2020-12-10", "revoked")):
         at = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(hours=23)
         below = certificates["interm" if expected == "good" else "interm-revoked"]
@@ -118,7 +146,8 @@ def limbo(corpora: Path) -> list[dict]:
     return loaded["testcases"] if isinstance(loaded, dict) else loaded
 
 
-# Rules of the web's own profile (server names, name forms, key identifiers) that documents are not judged by; the paths are
+# Rules of the web's own profile (server names, name forms, key identifiers) that documents are not judged by; the
+# paths are
 # sound by RFC 5280's validation algorithm (section 6), which is what a document signer is held to.
 NOT_OURS = ("webpki::", "online::")
 
@@ -131,22 +160,31 @@ def judge_limbo(case: dict) -> str:
             found.append(base64.b64decode(body))
         return found
 
-    at = datetime.fromisoformat(case["validation_time"]) if case.get("validation_time") else datetime(2024, 11, 1, tzinfo=UTC)
+    at = (
+        datetime.fromisoformat(case["validation_time"])
+        if case.get("validation_time")
+        else datetime(2024, 11, 1, tzinfo=UTC)
+    )
     leaf = ders([case["peer_certificate"]])[0]
     crls = ders(case.get("crls") or [])
-    return judge(leaf, ders(case["trusted_certs"]), ders(case["untrusted_intermediates"]), crls, at, revocation=bool(crls))
+    return judge(
+        leaf, ders(case["trusted_certs"]), ders(case["untrusted_intermediates"]), crls, at, revocation=bool(crls)
+    )
 
 
 def test_limbo(corpora):
     results = {case["id"]: (case["expected_result"], judge_limbo(case)) for case in limbo(corpora)}
     ours = {name: pair for name, pair in results.items() if not name.startswith(NOT_OURS)}
-    refused = {name: got for name, (expected, got) in ours.items() if expected == "SUCCESS" and got not in {"good", *CAUTIOUS}}
+    refused = {
+        name: got for name, (expected, got) in ours.items() if expected == "SUCCESS" and got not in {"good", *CAUTIOUS}
+    }
     believed = {name for name, (expected, got) in ours.items() if expected == "FAILURE" and got == "good"}
     assert set(refused) <= TOO_STRICT
     assert believed <= ISSUING_PROFILE
 
 
-# Name constraints on DNS names and addresses that the library we hand them to refuses although they hold: no document signer
+# Name constraints on DNS names and addresses that the library we hand them to refuses although they hold: no
+# document signer
 # has such names, and refusing leaves a signer unconfirmed, never believed (docs/adr/0033).
 TOO_STRICT = {
     "rfc5280::nc::excluded-different-constraint-type",
@@ -156,7 +194,8 @@ TOO_STRICT = {
     "rfc5280::nc::permitted-ipv6-match",
 }
 
-# Paths that RFC 5280's validation algorithm (section 6) accepts, although the certificates break rules for those who issue
+# Paths that RFC 5280's validation algorithm (section 6) accepts, although the certificates break rules for those who
+# issue
 # them (form of serial numbers and key identifiers), rules of web servers (names with wildcards), or concern the
 # anchor itself, which section 6.1.1 takes as given.
 ISSUING_PROFILE = {

@@ -87,7 +87,12 @@ def test_a_revoked_authority_stops_its_seals(world, sealed, make_policy):
     lists = world.crls(NOW)[:3]
     anchors_below_root = revocation_list(world.root, NOW, Revoked(world.seals, BEFORE))
     policy = make_policy(crls=[*lists, anchors_below_root], certificates=[world.seals.der])
-    rooted = type(policy)({purpose: [world.root.der] for purpose in policy.anchors}, policy.at, crls=policy.crls, certificates=[world.seals.der, world.times.der])
+    rooted = type(policy)(
+        {purpose: [world.root.der] for purpose in policy.anchors},
+        policy.at,
+        crls=policy.crls,
+        certificates=[world.seals.der, world.times.der],
+    )
     assert verify(sealed, rooted).reason == "revoked_before_signing"
 
 
@@ -166,7 +171,12 @@ FACTS = [
     (Facts(known=True, simulated=True), I, N, "simulated"),
     (Facts(known=True, simulated=True, recalled_at=BETWEEN, replaced_by="示审〔2026〕1号"), F, N, "recalled"),
     (Facts(known=True, copy=CopyFact("示例市房管局", "过户", BETWEEN)), P, N, "copy_expired"),
-    (Facts(known=True, copy=CopyFact("示例市房管局", "过户", AFTER, recipient_matches=False)), P, N, "copy_wrong_recipient"),
+    (
+        Facts(known=True, copy=CopyFact("示例市房管局", "过户", AFTER, recipient_matches=False)),
+        P,
+        N,
+        "copy_wrong_recipient",
+    ),
     (Facts(known=True, copy=CopyFact("示例市房管局", "过户", AFTER, recipient_matches=True)), P, Y, "passed"),
     (Facts(known=True, seen_before=3, last_seen=BETWEEN), P, Y, "passed"),
 ]

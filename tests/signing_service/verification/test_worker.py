@@ -36,7 +36,10 @@ class Ended:
 
     def facts(self, ids, digest, at):
         self.asked.append((ids, digest, at))
-        return Facts(known=True, licence=LicenceFact("1.2.156.3005.2", LicenceState.ENDED, at - timedelta(days=1), "撤销", "隐瞒情况"))
+        return Facts(
+            known=True,
+            licence=LicenceFact("1.2.156.3005.2", LicenceState.ENDED, at - timedelta(days=1), "撤销", "隐瞒情况"),
+        )
 
 
 def test_facts_are_asked_for_in_the_calling_process(sealed, policy):

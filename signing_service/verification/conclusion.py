@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from signing_service.verification.context import Finding, Judged
 from signing_service.verification.reasons import REASONS, Usable, Verdict, rank
+from signing_service.verification.wording import moment
 
 _USABLE_ORDER = (Usable.NO, Usable.UNKNOWN, Usable.YES)
 
@@ -15,8 +16,6 @@ def settle(judged: Judged) -> None:
     report = judged.report
     findings = judged.findings or [Finding("passed_timestamp", "TOTAL-PASSED")]
     if judged.is_timestamp and judged.intact and not judged.findings and report.signed_at is not None:
-        from signing_service.verification.wording import moment
-
         findings = [Finding("passed_timestamp", "TOTAL-PASSED", None, (("time", moment(report.signed_at)),))]
     worst = min(findings, key=lambda finding: rank(finding.code))
     report.reason, report.values = worst.code, dict(worst.values)

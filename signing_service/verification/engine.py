@@ -8,10 +8,10 @@ because a signature may only count on timestamps and later signatures that are t
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
 from collections.abc import Sequence
 
 from signing_service.verification.acceptance import accept_signer
+from signing_service.verification.ambiguity import ambiguity
 from signing_service.verification.byte_range import Coverage
 from signing_service.verification.chain import TrustStore
 from signing_service.verification.conclusion import headline, settle
@@ -33,7 +33,7 @@ from signing_service.verification.ports import StatusSource
 from signing_service.verification.reasons import REASONS, Usable
 from signing_service.verification.report import Check, Report
 from signing_service.verification.revocation import RevocationData
-from signing_service.verification.spans import syntax_spans
+from signing_service.verification.timestamps import prove_times
 
 
 def verify(pdf: bytes, policy: Policy, status: StatusSource | None = None, *, file_name: str = "") -> Report:
@@ -93,8 +93,6 @@ def _open(pdf: bytes, policy: Policy) -> Document:
 def _judge_each(
     signatures: Sequence[Judged], steps: Sequence[Step], context: Context, archived: Sequence[Judged]
 ) -> None:
-    from signing_service.verification.timestamps import prove_times
-
     prove_times([*signatures, *archived], context)
     for judged in signatures:
         judge_changes(judged, steps, context)
@@ -185,37 +183,3 @@ def _structure(signatures: Sequence[Judged], steps: Sequence[Step], context: Con
     if problem:
         checks.append(Check("1 ambiguous_structure", "indeterminate", problem))
     return checks, max(intact)
-
-
-def ambiguity(document: Document) -> str | None:
-    """Why two careful readers could disagree about a signed revision: they must not."""
-    if any(section.conflicts for section in document.sections):
-        return "the two halves of hybrid cross-references disagree"
-    offsets = {entry.offset for section in document.sections for entry in section.entries.values()}
-    placed = {document.file.behind_blanks(offset) for offset in offsets if offset > 0}
-    bounds = sorted(section.offset for section in document.sections)
-    seen: dict[tuple[int, int], int] = {}
-    headers = [header for start, end in syntax_spans(document, 0) for header in document.file.headers_in(start, end)]
-    for offset, number, _ in headers:
-        revision = bisect_right(bounds, offset)
-        if (revision, number) in seen and _both_real(document, seen[revision, number], offset, placed):
-            return f"object {number} occurs twice in one revision"
-        seen[revision, number] = offset
-    return None
-
-
-def _both_real(document: Document, first: int, second: int, placed: set[int]) -> bool:
-    """Neither lies inside another object's stream, and one of them is in use."""
-    if not {first, second} & placed:
-        return False
-    return all(not _inside_stream(document, offset, placed) for offset in (first, second) if offset not in placed)
-
-
-def _inside_stream(document: Document, offset: int, placed: set[int]) -> bool:
-    holders = [place for place in placed if 0 < place < offset]
-    if not holders:
-        return False
-    try:
-        return offset < document.file.object_at(max(holders), document.end, document.resolve)[3]
-    except DamagedPdf:
-        return False

@@ -109,3 +109,18 @@ def hole_of(dictionary: Dictionary) -> tuple[int, int] | None:
 
 def stream_dictionary(value: Any) -> Dictionary | None:
     return value.dictionary if isinstance(value, Stream) else None
+
+
+def certification_level(document: Document, signature: Dictionary) -> int | None:
+    """/P of a DocMDP transform on this signature (12.8.2.2); its default 2; None when it does not certify."""
+    for item in document.array(signature.get("Reference")):
+        reference = document.dictionary(item)
+        if reference.get("TransformMethod") == "DocMDP":
+            level = document.resolve(document.dictionary(reference.get("TransformParams")).get("P", 2))
+            return level if level in (1, 2, 3) else 1
+    return None
+
+
+def is_timestamp_field(document: Document, field: FormField) -> bool:
+    value = signature_dictionary(document, field) or Dictionary()
+    return bool(value.get("SubFilter") == "ETSI.RFC3161")

@@ -9,13 +9,12 @@ from re import compile as pattern
 from signing_service.verification.algorithms import new_hash
 from signing_service.verification.byte_range import Coverage, Unsigned
 from signing_service.verification.certificates import load_all
-from signing_service.verification.changes import certification_level
 from signing_service.verification.container import TST_INFO, Container, read_container, read_timestamp
 from signing_service.verification.context import Context, Judged
 from signing_service.verification.cryptography_check import FINE, Outcome, check_identity, check_value, find_signer
 from signing_service.verification.discovery import Found
 from signing_service.verification.errors import UnreadableCms, UnsupportedAlgorithm
-from signing_service.verification.fields import text
+from signing_service.verification.fields import certification_level, text
 from signing_service.verification.report import SignatureReport
 
 _KNOWN = {"adbe.pkcs7.detached", "adbe.pkcs7.sha1", "ETSI.CAdES.detached", "ETSI.RFC3161"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signing_service.verification.changes import Change, Kind, compare
+from signing_service.verification.change_kinds import Change, Kind
+from signing_service.verification.changes import compare
 from signing_service.verification.context import Context, Judged
 from signing_service.verification.discovery import Revisions
 from signing_service.verification.document import Document

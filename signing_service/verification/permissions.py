@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signing_service.verification.changes import Change, Kind, certification_level
+from signing_service.verification.change_kinds import Change, Kind
 from signing_service.verification.document import Document
-from signing_service.verification.fields import FormField, form_fields, signature_dictionary, text
+from signing_service.verification.fields import FormField, certification_level, form_fields, signature_dictionary, text
 from signing_service.verification.syntax import Dictionary
 
 

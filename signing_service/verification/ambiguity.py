@@ -1,0 +1,46 @@
+"""Would two careful readers see the same document?
+
+Where they could differ, a signature proves nothing about what is shown.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from signing_service.verification.document import Document
+from signing_service.verification.errors import DamagedPdf
+from signing_service.verification.spans import syntax_spans
+
+
+def ambiguity(document: Document) -> str | None:
+    """Why two careful readers could disagree about a signed revision: they must not."""
+    if any(section.conflicts for section in document.sections):
+        return "the two halves of hybrid cross-references disagree"
+    offsets = {entry.offset for section in document.sections for entry in section.entries.values()}
+    placed = {document.file.behind_blanks(offset) for offset in offsets if offset > 0}
+    bounds = sorted(section.offset for section in document.sections)
+    seen: dict[tuple[int, int], int] = {}
+    headers = [header for start, end in syntax_spans(document, 0) for header in document.file.headers_in(start, end)]
+    for offset, number, _ in headers:
+        revision = bisect_right(bounds, offset)
+        if (revision, number) in seen and _both_real(document, seen[revision, number], offset, placed):
+            return f"object {number} occurs twice in one revision"
+        seen[revision, number] = offset
+    return None
+
+
+def _both_real(document: Document, first: int, second: int, placed: set[int]) -> bool:
+    """Neither lies inside another object's stream, and one of them is in use."""
+    if not {first, second} & placed:
+        return False
+    return all(not _inside_stream(document, offset, placed) for offset in (first, second) if offset not in placed)
+
+
+def _inside_stream(document: Document, offset: int, placed: set[int]) -> bool:
+    holders = [place for place in placed if 0 < place < offset]
+    if not holders:
+        return False
+    try:
+        return offset < document.file.object_at(max(holders), document.end, document.resolve)[3]
+    except DamagedPdf:
+        return False

@@ -15,7 +15,7 @@ from signing_service.pki.csr import read_request
 from signing_service.pki.errors import PkiError
 from signing_service.pki.issuing import new_serial
 from signing_service.pki.profiles import profile_named
-from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint
+from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint, key_digest
 from signing_service.pki.rules import MOVES, SYSTEM, Actor, MoveNotAllowed, State, decide
 from signing_service.pki.signature_algorithms import algorithm_for, signature_holds
 
@@ -71,6 +71,7 @@ class Enrolment:
         with self._register.logged("issue", reference, actor) as session:
             row = self._register.find(session, reference)
             decide(MOVES["issue"], State(row.state), actor, owner=row.owner, requested_by=row.requested_by, reason="")
+            self._register.check_key(session, row.owner, key_digest(asked.public_key))
             row.issuer, row.serial = fingerprint(self._authority.key.certificate), f"{serial:x}"
             row.token_serial = token_serial or row.token_serial
             profile, subject = row.profile, x509.Name.from_rfc4514_string(row.subject)
@@ -90,9 +91,9 @@ class Enrolment:
             row = self._register.find(session, reference)
             issued = row.der
         check_activation(reference, issued, read_back, signature)
-        self._register.change(reference, "activate", actor)
-        with self._register.database.write() as session:
+        with self._register.logged("activate", reference, actor) as session:
             row = self._register.find(session, reference)
+            self._register.move(session, row, "activate", actor)
             old = None if row.replaces is None else session.get_one(CertificateRow, row.replaces)
             if old is not None and old.state in MOVES["supersede"].before:
                 self._register.move(session, old, "supersede", RENEWED, Why(f"由新证书 {row.reference} 接替"))

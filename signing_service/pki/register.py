@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -86,9 +87,9 @@ def fingerprint(certificate: bytes) -> str:
     return hashlib.sha256(certificate).hexdigest()
 
 
-def key_digest(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
+def key_digest(public_key: PublicKeyTypes) -> str:
     """SHA-256 of the SubjectPublicKeyInfo, lower-case hex."""
-    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()
 
 
@@ -164,14 +165,18 @@ class CertificateRegister:
         if (reference := session.scalar(known)) is not None:
             raise CertificateKnown(reference)
         read = x509.load_der_x509_certificate(certificate)
-        digest = key_digest(read)
-        query = select(CertificateRow.id).where(CertificateRow.key_digest == digest, CertificateRow.owner != row.owner)
-        if session.scalar(query.limit(1)) is not None:
-            raise KeyAlreadyCertified
+        digest = key_digest(read.public_key())
+        self.check_key(session, row.owner, digest)
         row.subject, row.der, row.key_digest = read.subject.rfc4514_string()[:500], certificate, digest
         row.fingerprint, row.issuer = fingerprint(certificate), fingerprint(issuer)
         row.serial = f"{read.serial_number:x}"
         row.not_before, row.not_after = read.not_valid_before_utc, read.not_valid_after_utc
+
+    def check_key(self, session: Session, owner: str, digest: str) -> None:
+        """Raises KeyAlreadyCertified where another holder has a certificate over this key (`key_digest`)."""
+        query = select(CertificateRow.id).where(CertificateRow.key_digest == digest, CertificateRow.owner != owner)
+        if session.scalar(query.limit(1)) is not None:
+            raise KeyAlreadyCertified
 
     def move(self, session: Session, row: CertificateRow, name: str, actor: Actor, why: Why | None = None) -> None:
         """Change the state within the caller's transaction. Raises MoveNotAllowed."""

@@ -35,7 +35,8 @@ class TokenTemplate:
         issuer_serial = (certificate.issuer.public_bytes(), der.integer(certificate.serial_number))
         self._signer = der.sequence(*issuer_serial)
         self._name = der.context(0, der.context(4, certificate.subject.public_bytes()))
-        self._certificates = der.context(0, b"".join(sorted({key.certificate, *key.chain})))
+        above = {other for other in key.chain if not _is_root(other)}
+        self._certificates = der.context(0, b"".join(sorted({key.certificate} | above)))
         self._constant_attributes = (
             _attribute("1.2.840.113549.1.9.3", CONTENT_TYPE),
             _attribute("1.2.840.113549.1.9.16.2.47", _signing_certificate(key.certificate, issuer_serial)),
@@ -77,6 +78,12 @@ class TokenTemplate:
             request.nonce,
             self._name,
         )
+
+
+def _is_root(certificate: bytes) -> bool:
+    """A root tells a verifier nothing that it does not have, and every token would carry it."""
+    read = x509.load_der_x509_certificate(certificate)
+    return read.subject == read.issuer
 
 
 def _signing_certificate(certificate: bytes, issuer_serial: tuple[bytes, bytes]) -> bytes:

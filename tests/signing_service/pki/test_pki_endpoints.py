@@ -3,11 +3,13 @@ bad servers."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,14 +18,22 @@ import pytest
 import urllib3
 import uvicorn
 from asn1crypto import cms
+from asn1crypto import crl as asn1_crl
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.x509 import ocsp
 from fastapi import FastAPI
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.fetchers.requests_fetchers import RequestsFetcherBackend
 
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.pki.assembly import PkiServices
+from signing_service.pki.ceremony_plan import issuer_urls
+from signing_service.pki.names import subject_name
 from signing_service.pki.ocsp import request_for
 from signing_service.pki.rate_limit import RateLimit
+from signing_service.pki.register import Holder
+from signing_service.pki.rules import OPERATOR, Actor
 from signing_service.pki.timestamp_response import TimestampRefused, TimestampWrong
 from signing_service.pki.tsp_client import (
     FallbackTimestamper,
@@ -136,6 +146,28 @@ def test_every_address_in_a_certificate_answers(server: str, ceremony: Any) -> N
         path = url.removeprefix("http://pki.example.test")
         method = "POST" if path == "/ocsp" else "GET"
         assert urllib3.request(method, server + path).status == 200
+
+
+def test_pyhankos_fetchers_find_ocsp_and_crl(
+    server: str, services: PkiServices, ceremony: Any, memory_key: Any, clock: Any
+) -> None:
+    """A certificate whose addresses are this server's: pyHanko fetches for itself, and must find it not revoked."""
+    urls = issuer_urls(server, "issuing", has_ocsp=True)
+    root, issuing = (asn1_x509.Certificate.load(ceremony.record.certificate(name)) for name in ("root", "issuing"))
+    root_crl = asn1_crl.CertificateList.load(services.crls.crl("root"))
+    for without in ("crl", "ocsp"):
+        authority = replace(services.authorities["issuing"], urls=replace(urls, **{without: ""}))
+        subject = subject_name("示例局印章", organization="示例市")
+        operator = Actor("OF-1", frozenset({OPERATOR}))
+        seal = authority.issue("seal", subject, memory_key().public_key, Holder(f"SL-{without}"), operator)
+        context = ValidationContext(
+            trust_roots=[root], crls=[root_crl], revocation_mode="require", allow_fetching=True,
+            fetchers=RequestsFetcherBackend().get_fetchers(), moment=clock.now(),
+        )  # fmt: skip
+        validator = CertificateValidator(
+            asn1_x509.Certificate.load(seal), intermediate_certs=[issuing], validation_context=context
+        )
+        asyncio.run(validator.async_validate_usage({"digital_signature"}))
 
 
 @pytest.mark.parametrize("path", ["/crl/nobody.crl", "/crl/issuing-delta.crl", "/ca/nobody.cer", "/crl/..%2froot.crl"])

@@ -74,9 +74,13 @@ class SealAppearance:
         return (self.picture.width_mm, self.picture.height_mm)
 
     def draw(self, width_pt: float, height_pt: float, geometry: PageGeometry) -> Drawing:
+        return _seal_drawing(self.checked_picture(), width_pt, height_pt, geometry.upright)
+
+    def checked_picture(self) -> VectorPicture:
+        """Raises PictureMissing when there is nothing to paint."""
         if not self.picture.content.strip() or self.picture.width_mm <= 0 or self.picture.height_mm <= 0:
             raise PictureMissing
-        return _seal_drawing(self.picture, width_pt, height_pt, geometry.upright)
+        return self.picture
 
 
 @lru_cache(maxsize=64)

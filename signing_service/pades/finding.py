@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from signing_service.pades.errors import PlacingRefused
-from signing_service.pades.placing import AnchorPlacing, AnyPlacing, FreeSpotPlacing, PlacedBox, Placing, place, size_of
+from signing_service.pades.placing import (
+    AnchorPlacing,
+    FreeSpotPlacing,
+    PlacedBox,
+    Placing,
+    SpotPlacing,
+    place,
+    size_of,
+)
 from signing_service.pdf.opening import OpenedPdf
 from signing_service.pdf.page_tree import page_at
 
 
 def resolve_placing(
-    opened: OpenedPdf, placing: AnyPlacing, natural_size_mm: tuple[float, float] | None
+    opened: OpenedPdf, placing: SpotPlacing, natural_size_mm: tuple[float, float] | None
 ) -> tuple[int, PlacedBox]:
     """Page index from 0 and the box in mm. Raises PlacingRefused and PageMissing."""
     size = size_of(placing, natural_size_mm)
@@ -18,7 +26,7 @@ def resolve_placing(
     return placed.page % len(opened.pages), place(placed, size, page.geometry)
 
 
-def _positioned(opened: OpenedPdf, placing: AnyPlacing, size: tuple[float, float]) -> Placing:
+def _positioned(opened: OpenedPdf, placing: SpotPlacing, size: tuple[float, float]) -> Placing:
     if isinstance(placing, AnchorPlacing):
         return _anchored(opened, placing, size)
     if isinstance(placing, FreeSpotPlacing):

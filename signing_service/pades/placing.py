@@ -46,7 +46,21 @@ class FreeSpotPlacing:
     height_mm: float | None = None
 
 
-AnyPlacing = Placing | AnchorPlacing | FreeSpotPlacing
+@dataclass(frozen=True, slots=True)
+class SeamPlacing:
+    """骑缝章: the seal in strips along one edge of the pages from `first_page` to `last_page`, one signature for all.
+
+    The strips' widths sum to the seal's. From 2 to 500 pages.
+    """
+
+    first_page: int = 0
+    last_page: int = -1
+    bottom_mm: float = 128.0
+    side: Literal["left", "right"] = "right"
+
+
+AnyPlacing = Placing | AnchorPlacing | FreeSpotPlacing | SeamPlacing
+SpotPlacing = Placing | AnchorPlacing | FreeSpotPlacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class PlacedBox:
 DEFAULT_TEXT_MM = (60.0, 22.0)
 
 
-def size_of(placing: AnyPlacing, natural_size_mm: tuple[float, float] | None) -> tuple[float, float]:
+def size_of(placing: SpotPlacing, natural_size_mm: tuple[float, float] | None) -> tuple[float, float]:
     """Width and height in mm: as placed, else the appearance's own, else a text block's."""
     natural = natural_size_mm or DEFAULT_TEXT_MM
     width, height = placing.width_mm or natural[0], placing.height_mm or natural[1]

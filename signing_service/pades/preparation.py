@@ -15,8 +15,9 @@ from signing_service.pades.drawing import Drawing
 from signing_service.pades.errors import FieldRefused
 from signing_service.pades.field_target import Widget, check_seed_value, find_field, widget_of
 from signing_service.pades.finding import resolve_placing
-from signing_service.pades.placing import PlacedBox
+from signing_service.pades.placing import PlacedBox, SeamPlacing
 from signing_service.pades.request import SignatureRequest
+from signing_service.pades.seam import add_seam_widgets
 from signing_service.pades.signature_dictionary import LOCK_ENTRY, descriptive_entries, reference_entry, text_string
 from signing_service.pdf.earlier_signatures import earlier_signatures
 from signing_service.pdf.errors import PermissionMissing
@@ -73,6 +74,10 @@ def _signature_object(revision: Revision, request: SignatureRequest, room: int) 
 
 def _add_field(revision: Revision, opened: OpenedPdf, request: SignatureRequest, signature: Any) -> None:
     """A new field with its widget, on the placed page or, unseen, on the first."""
+    if isinstance(request.placing, SeamPlacing):
+        field = add_seam_widgets(revision, opened, request, request.placing, signature)
+        append_field(revision, opened.catalog, field)
+        return
     page, box = page_at(opened.pages, 0), None
     if request.placing is not None and request.appearance is not None:
         index, box = resolve_placing(opened, request.placing, request.appearance.natural_size_mm)
@@ -120,6 +125,8 @@ def _show_in_field(
     appearance, placing = request.appearance, request.placing
     if appearance is None or not (widget.is_visible or placing):
         return
+    if isinstance(placing, SeamPlacing):
+        raise FieldRefused(field.name, "已有的域不能盖骑缝章。", "A seal across pages needs a field of its own.")
     page = _page_of(opened, widget.reference or field.reference, widget)
     if placing is None or widget.is_visible:
         x0, y0, x1, y1 = widget.rectangle

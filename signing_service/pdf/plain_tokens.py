@@ -18,6 +18,7 @@ _PAIR = re.compile(
     rb"\[[^\[\]()<>%{}]*+\]|<[0-9A-Fa-f\s]*+>|\([^()\\]*+\)|"
     rb"<<(?:[^<>()%\[\]{}]++|\[[^\[\]()<>%{}]*+\]|<<[^<>()%\[\]{}]*+>>)*+>>)"
 )
+_SCALAR = re.compile(rb"(?:/[^\s()<>\[\]{}/%]*|\d+\s+\d+\s+R|[-+.\d]+|true|false|null)\Z")
 _OPENING, _CLOSING = re.compile(rb"[\x00\t\n\f\r ]*+<<"), re.compile(rb"[\x00\t\n\f\r ]*+>>")
 _REFERENCE = re.compile(rb"\s*(\d+)\s+(\d+)\s+R\s*\Z")
 _REFERENCES = re.compile(rb"(\d+)\s+(\d+)\s+R\b")
@@ -98,13 +99,16 @@ def _parse_any(source: bytes, start: int) -> PlainDictionary:
             continue
         elif len(open_brackets) == 1 and first < 0:
             first = begin
+        elif len(open_brackets) == 1 and (source[first] in b"<[(" or not (token.isdigit() or token == b"R")):
+            raise NotPlain("stray token")  # only a reference has several
         if token in (b"<<", b"["):
             open_brackets.append(b">>" if token == b"<<" else b"]")
         last = position
     if key is not None:
         spans[key] = (first, last)
-    if any(span[0] < 0 for span in spans.values()):
-        raise NotPlain("key without value")
+    for begin, end in spans.values():
+        if begin < 0 or not (source[begin] in b"<[(" or _SCALAR.match(source[begin:end])):
+            raise NotPlain("key without a proper value")
     base = opening.start(1)
     moved = {name: (span[0] - base, span[1] - base) for name, span in spans.items()}
     return PlainDictionary(bytes(source[base:position]), moved)

@@ -77,6 +77,10 @@ def test_damaged_bytes_are_never_worse_than_not_plain(data: st.DataObject, mode:
         (b"<</A 1", None),
         (b"<</A[>>>>", None),
         (b"<</A 1>/B 2>>", None),
+        (b"<</A 1 x/B 2>>", None),
+        (b"<</A[1]2 /B(])>>", None),
+        (b"<</A 1 2/B(])>>", None),
+        (b"<</A(x)(y)>>", None),
         (b"[1]", None),
     ],
 )

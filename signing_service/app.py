@@ -64,7 +64,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     readiness = health_endpoints.Readiness({"database": _database_answers(parts.database), **parts.checks}, parts.clock)
     for router in (health_endpoints.router(readiness), *parts.routers):
         app.include_router(router)
-    for address, folder in {**parts.static, "/static": pages.STATIC}.items():
+    for address, folder in {"/static/desk": WEB / "static", **parts.static, "/static": pages.STATIC}.items():
         app.mount(address, StaticFiles(directory=folder))
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestFrame, secure=settings.base_url.startswith("https://"))

@@ -35,10 +35,11 @@ class Expected:
     """What was agreed. `document`: SHA-256 (hex) of the prepared file, as on the frozen list; None outside a batch.
 
     `spot` None means that no visible signature was agreed. `texts` must be seen within it; blanks do not count.
-    `certificate` is the officer's own (DER). `signed_before` are digests of files that this agent signed.
+    `certificate` is the officer's own, DER, or its SHA-256 in hex before the key is there. `signed_before` are digests
+    of files that this agent signed.
     """
 
-    certificate: bytes
+    certificate: bytes | str
     document: str | None = None
     field: str | None = None
     spot: Spot | None = None
@@ -87,11 +88,12 @@ def _check_digest(prepared: PreparedSignature) -> None:
         )
 
 
-def _check_attributes(prepared: PreparedSignature, certificate: bytes) -> None:
+def _check_attributes(prepared: PreparedSignature, certificate: bytes | str) -> None:
+    wanted = certificate if isinstance(certificate, str) else hashlib.sha256(certificate).hexdigest()
     attributes = read_signed_attributes(prepared.signed_attributes)
     if attributes.message_digest != prepared.digest:
         raise AttributesDiffer
-    if attributes.signing_certificate_hash != hashlib.sha256(certificate).digest():
+    if attributes.signing_certificate_hash.hex() != wanted:
         raise CertificateDiffers
 
 

@@ -128,6 +128,14 @@ class Delivery:
             session.expunge_all()
         return batch
 
+    def officers_waiting(self) -> frozenset[str]:
+        """The officers with a list on which something is still to be signed: one question for all waiting agents."""
+        query = select(SignatureBatch.officer).where(
+            SignatureBatch.ended_at.is_(None), SignatureBatch.expires_at > self._clock.now()
+        )
+        with self._database.read() as session:
+            return frozenset(session.scalars(query.distinct()))
+
     def hand_over(self, officer: str, job_id: str) -> Handed:
         """The job's prepared file, for the officer's agent to show. Raises JobUnknown, JobExpired, JobMoved."""
         job = self._move(officer, job_id, "show")

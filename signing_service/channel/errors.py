@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 from signing_service.errors import SigningServiceError, Text
-from signing_service.kernel.clock import in_words
 
 
 class ChannelError(SigningServiceError):
@@ -92,15 +90,3 @@ class AgentUnknown(ChannelError):
     code = "agent_unknown"
     WHAT = Text("签名助手尚未配对,或配对已被取消。", "The agent is not paired, or its pairing was ended.")
     ADVICE = Text("请重新配对。", "Pair it again.")
-
-
-class LeaseElsewhere(ChannelError):
-    """Somebody else is just signing this document."""
-
-    code = "lease_elsewhere"
-    WHAT = Text(
-        "另一位审批员正在签这份文件,请稍候。", "Another officer is signing this document just now; please wait."
-    )
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__(f"最迟到 {in_words(until)}。", f"Until {in_words(until)} at the latest.")

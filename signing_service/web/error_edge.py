@@ -14,6 +14,8 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from hardware.errors import TokenError
+from signing_service.approvals.errors import ApprovalError, CaseNotFound, StepNotFound
+from signing_service.channel.errors import AgentUnknown, ChallengeOver, JobMoved, JobUnknown, StatementRefused
 from signing_service.errors import ExplainedError, SigningServiceError, Text
 from signing_service.kernel.blobs import BlobDamaged, BlobMissing
 from signing_service.kernel.outbound import OutboundFailed, OutboundRefused
@@ -27,6 +29,7 @@ from signing_service.people.errors import (
     TokenRefused,
     Unknown,
 )
+from signing_service.web.desk_ports import NotOnDesk
 
 _LOG = logging.getLogger(__name__)
 Statuses = Mapping[type[ExplainedError], int]
@@ -118,6 +121,15 @@ STATUSES: Statuses = {
     OutboundFailed: 502,
     OutboundRefused: 502,
     TokenError: 503,
+    AgentUnknown: 401,
+    ChallengeOver: 410,
+    StatementRefused: 403,
+    JobUnknown: 404,
+    JobMoved: 409,
+    NotOnDesk: 404,
+    ApprovalError: 409,
+    CaseNotFound: 404,
+    StepNotFound: 404,
 }
 
 

@@ -11,7 +11,6 @@ from signing_service.channel.errors import (
     JobExpired,
     JobMoved,
     JobUnknown,
-    LeaseElsewhere,
     SignatureRefused,
     WrongCertificate,
 )
@@ -90,11 +89,11 @@ def test_nothing_is_signed_before_it_was_shown_and_consented_to(delivery, ring, 
         delivery.take_back("li", job_id, value, ring["li"].signing)
 
 
-def test_the_submitter_can_refuse_consent(delivery, new_job, purpose, clock, database):
+def test_the_submitter_can_refuse_consent(delivery, new_job, purpose, database):
     job_id = delivery.submit(new_job("case-1/1"))
     delivery.hand_over("li", job_id)
-    purpose.fail = LeaseElsewhere(clock.now())
-    with pytest.raises(LeaseElsewhere):
+    purpose.fail = BatchInvalid()
+    with pytest.raises(BatchInvalid):
         delivery.consent("li", job_id)
     assert state(database, job_id) == "shown"
     delivery.consent("li", job_id)

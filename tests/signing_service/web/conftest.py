@@ -1,13 +1,24 @@
 import contextlib
+import importlib.util
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import APIRouter, Request
 from fastapi.testclient import TestClient
 
+from hardware.softhsm import SoftHsmStore
+from signing_service.agent.login import log_in
+from signing_service.agent.pairing import connect, pair
 from signing_service.app import Parts, create_app
 from signing_service.kernel.database import Base, Database
 from signing_service.settings import Settings
+
+_spec = importlib.util.spec_from_file_location("desk_office", Path(__file__).with_name("desk_office.py"))
+desk_office = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(desk_office)
 
 
 class SetClock:
@@ -80,3 +91,59 @@ def failing():
         return len(await request.body())
 
     return routes
+
+
+@pytest.fixture(scope="session")
+def key_ring(tmp_path_factory):
+    """A store with the USB keys of a reviewer each and of two administrators, made once."""
+    store = SoftHsmStore(tmp_path_factory.mktemp("softhsm"))
+    store.activate()
+    authority = desk_office.usb_keys.Authority()
+    names = desk_office.OFFICERS
+    made = {id: desk_office.usb_keys.make_usb_key(store, authority, name) for id, name in names.items()}
+    return store, authority, made
+
+
+@pytest.fixture
+def office(key_ring, tmp_path, monkeypatch):
+    """A running server with its office."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    store, authority, made = key_ring
+    store.activate()
+    opened = desk_office.Office(tmp_path, made, authority)
+    opened.start()
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture
+def scripted():
+    """Makes a surface that answers as an officer would."""
+    return desk_office.Scripted
+
+
+@pytest.fixture
+def paired(office, scripted):
+    """Pairs an officer's PC; gives its connection."""
+
+    def make(officer):
+        servers = office.servers_of(officer)
+        return connect(pair(office.origin, office.key_of(officer), scripted(), servers))
+
+    return make
+
+
+@pytest.fixture
+def logged_in(office, scripted, paired):
+    """A browser (an HTTP client) with an officer's session."""
+    with contextlib.ExitStack() as stack:
+
+        def make(officer):
+            headers = {"origin": office.origin, "accept": "text/html"}
+            browser = stack.enter_context(httpx.Client(base_url=office.origin, headers=headers, follow_redirects=True))
+            surface, page = scripted(), []
+            surface.code = lambda: re.search(r'id="code">([^<]+)<', page[-1].text)[1]
+            log_in(paired(officer), office.key_of(officer), surface, lambda address: page.append(browser.get(address)))
+            return browser
+
+        yield make

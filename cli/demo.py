@@ -37,6 +37,7 @@ from cli.stage import Stage, http_timestamper, open_stage, outbound_to
 from hardware.errors import Language
 from signing_service.errors import SigningServiceError, Text
 from signing_service.kernel.blobs import write_atomically
+from signing_service.pdf.opening import open_pdf
 from signing_service.settings import Settings
 
 STEPS = 6
@@ -220,7 +221,10 @@ def _client(settings: Settings, url: str) -> DepartmentClient:
 
 
 def _read(path: Path) -> bytes:
+    """The given file, refused before anything is started when it cannot be signed at all."""
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as failure:
         raise InputUnreadable(path, failure.strerror or str(failure)) from failure
+    open_pdf(content)
+    return content

@@ -1,0 +1,40 @@
+"""One demo home, made and run as `make demo` does it; the tests of this folder look at what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def zhengyin(home: Path, *arguments: str, language: str = "en_US.UTF-8") -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it."""
+    environment = {**os.environ, "LC_ALL": language}
+    command = [sys.executable, "-m", "cli", "--home", str(home), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=240)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A finished run: its home, what it printed, and its JSON report."""
+
+    home: Path
+    report: dict[str, Any]
+    progress: str
+
+    def file(self, name: str) -> bytes:
+        return Path(self.report["files"][name]).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    home = tmp_path_factory.mktemp("demo") / "zhengyin-home"
+    done = zhengyin(home, "demo", "--json")
+    assert done.returncode == 0, done.stderr
+    return Demo(home, json.loads(done.stdout), done.stderr)

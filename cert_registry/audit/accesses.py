@@ -23,7 +23,8 @@ KINDS: Mapping[str, Text] = {
     "api.history": Text("查看状态记录", "history read"),
     "api.accesses": Text("查看访问记录", "access record read"),
     "api.copy": Text("制作加注件", "purpose-bound copy made"),
-    "copy.verified": Text("加注件被核验", "purpose-bound copy verified"),
+    "api.copy_file": Text("下载加注件", "purpose-bound copy downloaded"),
+    "api.operation": Text("办理状态变更", "operation recorded"),
     "public.verified": Text("公众核验", "verified by the public"),
 }
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ from cert_registry.web.purposes import Purpose, from_headers
 from cert_registry.web.views import full_view, history_view, summary_view
 from signing_service.kernel.problems import language_of
 
-Consent = Annotated[str, Query(max_length=32, description="持证人授权码(授权要求时)")]
+Consent = Annotated[str, Header(alias="Zhengyin-Consent", max_length=32, description="持证人授权码(授权要求时)")]
 Asked = Annotated[Purpose, Depends(from_headers)]
 
 

@@ -91,12 +91,16 @@ def test_a_consent_code_opens_what_the_grant_asks_it_for(registry: Registry) -> 
         code = give_consent(session, done.identifier, "housing", at=now, until=until)
         elsewhere = give_consent(session, done.identifier, "stranger", at=now, until=until)
     path = f"/licences/{done.identifier}"
-    assert registry.call("GET", path).json()["code"] == "consent_needed"
-    assert registry.call("GET", f"{path}?consent={elsewhere}").json()["code"] == "consent_needed"
-    assert registry.call("GET", f"{path}?consent={code}").status_code == 200
-    assert registry.call("GET", f"/licences/{other.identifier}?consent={code}").json()["code"] == "consent_needed"
+
+    def read(address: str, consent: str) -> str:
+        answer = registry.call("GET", address, headers={"Zhengyin-Consent": consent} if consent else {}).json()
+        return str(answer.get("code", answer.get("reason")))
+
+    assert read(path, "") == read(path, elsewhere) == "consent_needed"
+    assert read(path, code) == read(path, f" {code.lower()} ") == "passed"
+    assert read(f"/licences/{other.identifier}", code) == "consent_needed"
     registry.clock.instant += timedelta(days=1)
-    assert registry.call("GET", f"{path}?consent={code}").json()["code"] == "consent_needed"
+    assert read(path, code) == "consent_needed"
 
 
 def test_issuing_through_the_api_seals_and_registers(registry: Registry) -> None:
@@ -114,6 +118,46 @@ def test_the_same_key_gives_the_same_answer_and_another_body_is_refused(registry
     other = post(registry, "/licences", issue_body("2026-2"), key="key-00001")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert registry.call("POST", "/licences", "bureau", json=issue_body()).status_code == 400
+
+
+def test_one_key_at_once_from_many_threads_works_once(registry: Registry) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _n: post(registry, "/licences", issue_body(), key="key-00009"), range(8)))
+    codes = {reply.json().get("code", "done") for reply in replies}
+    assert {"done"} <= codes <= {"done", "request_in_progress"}
+    assert len({reply.json()["identifier"] for reply in replies if reply.status_code == 201}) == 1
+
+
+def test_a_failed_call_may_be_repeated_with_its_key(registry: Registry) -> None:
+    assert post(registry, "/licences", issue_body(fields={}), key="key-00010").status_code == 422
+    assert post(registry, "/licences", issue_body(), key="key-00010").status_code == 201
+
+
+def test_without_evidence_or_log_there_is_no_answer(registry: Registry) -> None:
+    done = registry.issue(business())
+    path = f"/licences/{done.identifier}"
+    key, registry.trust.evidence.private = registry.trust.evidence.private, _Removed()  # type: ignore[assignment]
+    try:
+        reply = registry.call("GET", path, "bureau")
+    finally:
+        registry.trust.evidence.private = key
+    assert (reply.status_code, reply.json()["code"]) == (503, "evidence_unavailable")
+    with registry.parts.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit_entry RENAME TO audit_lost")
+    try:
+        reply = registry.call("GET", path, "bureau")
+    finally:
+        with registry.parts.database.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE audit_lost RENAME TO audit_entry")
+    assert (reply.status_code, reply.json()["code"]) == (503, "store_unavailable")
+    assert done.number not in reply.text
+
+
+class _Removed:
+    """A token that is gone."""
+
+    def sign(self, *_arguments: object) -> bytes:
+        raise OSError("token removed")
 
 
 def test_two_clerks_of_one_system_give_one_licence_and_one_conflict(registry: Registry) -> None:

@@ -1,7 +1,7 @@
 """The ledger of uses: custody's own SQLite file, append-only; why a count holds under parallel use and crashes.
 
-A use is written and synced before the key signs, its outcome is written after. A use without outcome (a crash, a token pulled) is
-taken up again by the same request and by no other. Every use carries a hash over itself and the one before.
+A use is written and synced before the key signs, its outcome is written after. A use without outcome (a crash, a token
+pulled) is taken up again by the same request and by no other. Every use carries a hash over itself and the one before.
 """
 
 from __future__ import annotations

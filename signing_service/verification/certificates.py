@@ -99,11 +99,6 @@ class Certificate:
         return None if found is None else found.digest
 
     @cached_property
-    def policies(self) -> frozenset[str]:
-        found = self._extension(x509.CertificatePolicies)
-        return frozenset(item.policy_identifier.dotted_string for item in found or ())
-
-    @cached_property
     def unknown_critical(self) -> list[str]:
         """Critical extensions that nobody here understands (RFC 5280, 4.2)."""
         return [

@@ -7,7 +7,7 @@ from typing import Any
 
 from signing_service.verification.document import Document
 from signing_service.verification.errors import ResourceLimit
-from signing_service.verification.syntax import Dictionary, HexString, Ref, Stream
+from signing_service.verification.syntax import Dictionary, HexString, Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,6 @@ def hole_of(dictionary: Dictionary) -> tuple[int, int] | None:
     """File offsets of the /Contents string as the reader saw it: of `<` and behind `>`."""
     contents = dictionary.get("Contents")
     return (contents.start, contents.end) if isinstance(contents, HexString) else None
-
-
-def stream_dictionary(value: Any) -> Dictionary | None:
-    return value.dictionary if isinstance(value, Stream) else None
 
 
 def certification_level(document: Document, signature: Dictionary) -> int | None:

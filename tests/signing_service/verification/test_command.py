@@ -1,0 +1,93 @@
+"""`zhengyin verify`: the contract of the command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attacks import CHANGED
+from cryptography.hazmat.primitives.serialization import Encoding
+from pdf_bytes import document
+
+AT = "2026-06-10T08:00:00+00:00"
+
+
+@pytest.fixture(scope="module")
+def home(world, tmp_path_factory) -> Path:
+    """A home that trusts the test world."""
+    folder = tmp_path_factory.mktemp("home")
+    for purpose, party in (("seals", world.seals), ("officers", world.officers), ("timestamps", world.times)):
+        (folder / "trust" / purpose).mkdir(parents=True)
+        (folder / "trust" / purpose / "ca.pem").write_bytes(party.certificate.public_bytes(Encoding.PEM))
+    (folder / "trust" / "crls").mkdir()
+    from datetime import UTC, datetime
+
+    for index, crl in enumerate(world.crls(datetime(2026, 6, 9, tzinfo=UTC))):
+        (folder / "trust" / "crls" / f"{index}.crl").write_bytes(crl)
+    return folder
+
+
+def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        "--home",
+        str(home),
+        "verify",
+        "--offline",
+        *arguments,
+    ]
+    root = Path(__file__).parents[3]
+    return subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=60, check=False)
+
+
+def test_a_sealed_file_gives_json_and_0(home, sealed, tmp_path):
+    path = tmp_path / "许可.pdf"
+    path.write_bytes(sealed)
+    done = run(home, "--json", "--at", AT, str(path))
+    told = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (told["verdict"], told["usable_now"], told["reason"]) == ("passed", "yes", "passed")
+    assert told["file"] == str(path)
+
+
+def test_a_changed_file_gives_4(home, sealed, tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(CHANGED["seal_moved"](sealed))
+    done = run(home, "--at", AT, str(path))
+    assert done.returncode == 4
+    assert "✖" in done.stdout.splitlines()[0]
+
+
+def test_an_unsigned_file_gives_3(home, tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(document())
+    assert run(home, "--json", str(path)).returncode == 3
+
+
+def test_without_a_home_nobody_is_trusted(sealed, tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(sealed)
+    done = run(tmp_path / "nowhere", "--json", "--at", AT, str(path))
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (3, "untrusted_signer")
+
+
+def test_named_anchors_replace_the_homes(home, sealed, world, tmp_path):
+    path, anchor = tmp_path / "a.pdf", tmp_path / "root.pem"
+    path.write_bytes(sealed)
+    anchor.write_bytes(world.stranger.certificate.public_bytes(Encoding.PEM))
+    assert (
+        json.loads(run(home, "--json", "--at", AT, "--trust", str(anchor), str(path)).stdout)["reason"]
+        == "untrusted_signer"
+    )
+
+
+def test_wrong_use_gives_2(home, tmp_path):
+    assert run(home, str(tmp_path / "missing.pdf")).returncode == 2
+    path = tmp_path / "a.pdf"
+    path.write_bytes(document())
+    assert run(home, "--at", "yesterday", str(path)).returncode == 2

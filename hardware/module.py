@@ -15,7 +15,7 @@ from typing import TypeVar
 from .cryptoki.attributes import Template
 from .cryptoki.binding import Cryptoki, CryptokiError, LibraryUnusable
 from .cryptoki.codes import USER_SO, Attr, ObjectClass, Rv, TokenFlag
-from .error_map import TEMPLATE_REFUSED, Doing, means_gone, named
+from .error_map import Doing, means_gone, named
 from .errors import (
     ForkedProcess,
     KeyExists,
@@ -27,7 +27,8 @@ from .errors import (
     TokenRemoved,
 )
 from .gate import Gate
-from .key_templates import KeyPairTemplate, certificate, key_pair, without_usage
+from .key_making import make_pair
+from .key_templates import certificate, key_pair
 from .key_use import KeyUse
 from .mechanism_trial import claimed_mechanisms, working_mechanisms
 from .object_reading import key_record, read_certificates, read_keys, read_pair, read_public_keys
@@ -62,20 +63,19 @@ class LoadedModule:
         self._initialise()
 
     def _initialise(self) -> None:
-        """Several processes that start SoftHSM at once trip over each other's files: tried again, a few times."""
+        """Several processes that start SoftHSM at once trip over each other's files: tried again."""
         for tries_left in reversed(range(INITIALISE_TRIES)):
             try:
-                return self._cryptoki.initialise()
+                self._cryptoki.initialise()
             except CryptokiError as error:
                 if error.rv not in (Rv.GENERAL_ERROR, Rv.FUNCTION_FAILED, Rv.DEVICE_ERROR) or not tries_left:
                     raise named(error, Doing.ADMINISTERING, module=self.path) from error
-        return None
+            else:
+                return
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise ForkedProcess(module=self.path)
-
-    # --- the module as a whole ---------------------------------------------------------------------------------
 
     def reinitialise(self) -> None:
         """C_Finalize, C_Initialize: sees new tokens, forgets every session and login of this process."""
@@ -234,12 +234,16 @@ class LoadedModule:
         )
 
     def _handle(self, pool: SessionPool, lease: Lease, key: KeyRecord) -> int:
-        handle = lease.keys.get(key)
-        if handle is None:
-            self._read_keys(lease)
-            handle = lease.keys.get(key)
-        if handle is not None:
-            return handle
+        if key not in lease.keys:
+            # One object of that id is the key: a first signature is verified. Else all are read and compared.
+            wanted: Template = {Attr.CLASS: int(ObjectClass.PRIVATE_KEY), Attr.ID: key.id}
+            handles = self._cryptoki.find(lease.session, wanted) if key.id and key.public else []
+            if len(handles) == 1:
+                lease.keys[key] = handles[0]
+            else:
+                self._read_keys(lease)
+        if key in lease.keys:
+            return lease.keys[key]
         if not self._still_there(pool):
             raise TokenRemoved(token=pool.serial)
         if not pool.logged_in:
@@ -256,19 +260,10 @@ class LoadedModule:
         def work(session: int) -> KeyRecord:
             if so_pin is None and self._cryptoki.find(session, taken):
                 raise KeyExists(token=serial, key=id.hex())
-            handles = self._make_pair(session, template)
+            handles = make_pair(self._cryptoki, session, template)
             return read_pair(self._cryptoki, session, *handles)
 
         return self._write(serial, work, so_pin, mechanism=kind)
-
-    def _make_pair(self, session: int, template: KeyPairTemplate) -> tuple[int, int]:
-        try:
-            return self._cryptoki.generate_key_pair(session, template.mechanism, template.public, template.private)
-        except CryptokiError as error:
-            if error.rv not in TEMPLATE_REFUSED:
-                raise
-        lean = without_usage(template)
-        return self._cryptoki.generate_key_pair(session, lean.mechanism, lean.public, lean.private)
 
     def store_certificate(self, serial: str, der: bytes, label: str, id: bytes, so_pin: str | None = None) -> None:
         template = certificate(der, label=label, id=id)

@@ -27,6 +27,8 @@ RESPONDERS = ("ocsp", "simulation-ocsp")
 
 
 class ServiceCertificateMissing(PkiError):
+    """A service has no active certificate within its validity."""
+
     code = "service_certificate_missing"
 
     def __init__(self, profile: str) -> None:
@@ -95,7 +97,6 @@ def _active_rows(register: CertificateRegister) -> list[CertificateRow]:
     now = register.clock.now()
     with register.database.read() as session:
         rows = list(session.scalars(query.order_by(CertificateRow.id)))
-        session.expunge_all()
     return [row for row in rows if row.not_after is not None and now < row.not_after]
 
 

@@ -61,6 +61,8 @@ class CertificateNotWritten(PkiError):
 
 @dataclass(frozen=True, slots=True)
 class CeremonyCertificate:
+    """A certificate that was made; `issuer` is the certificate (DER) that signed it, its own for a root."""
+
     planned: PlannedCertificate
     der: bytes
     issuer: bytes
@@ -70,6 +72,8 @@ class CeremonyCertificate:
 
 @dataclass(frozen=True, slots=True)
 class CeremonyCrl:
+    """A CRL that was signed at the ceremony; times are aware."""
+
     issuer_name: str
     issuer: bytes
     der: bytes

@@ -32,6 +32,8 @@ class PlanInvalid(PkiError):
 
 @dataclass(frozen=True, slots=True)
 class Participant:
+    """Somebody who is present; `role` in the words of the record."""
+
     name: str
     role: str
 
@@ -53,6 +55,7 @@ class PlannedCertificate:
 
     @property
     def owner(self) -> str:
+        """Under which name the register keeps it."""
         return self.service or self.name
 
 
@@ -80,6 +83,7 @@ class CeremonyPlan:
 
     @property
     def tokens(self) -> frozenset[str]:
+        """The tokens that must be at hand, by their names in the plan."""
         return frozenset(entry.token for entry in self.certificates) | {entry.token for entry in self.existing}
 
 

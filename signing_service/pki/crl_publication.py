@@ -42,6 +42,7 @@ class CrlIssuer:
     delta_from: int = 1_000_000
 
     def has_delta(self, base: CrlRow | None) -> bool:
+        """Whether changes after this base go into a delta."""
         return bool(self.delta_url) and base is not None and len(base.der) >= self.delta_from
 
 
@@ -120,9 +121,7 @@ class CrlPublisher:
         kind = CrlRow.base_number.is_not(None) if delta else CrlRow.base_number.is_(None)
         query = select(CrlRow).where(CrlRow.issuer == fingerprint(issuer.certificate), CrlRow.der != b"", kind)
         with self._database.read() as session:
-            row = session.scalar(query.order_by(CrlRow.number.desc()).limit(1))
-            session.expunge_all()
-        return row
+            return session.scalar(query.order_by(CrlRow.number.desc()).limit(1))
 
     def _issue(self, issuer: CrlIssuer, key: SigningKey, base: CrlRow | None) -> bytes:
         """The number is taken first, so that no transaction is open while the key signs."""

@@ -27,6 +27,7 @@ def tlv(tag: int, content: bytes) -> bytes:
 
 
 def sequence(*parts: bytes) -> bytes:
+    """SEQUENCE of encoded elements; empty parts (left-out options) do no harm."""
     return tlv(SEQUENCE, b"".join(parts))
 
 
@@ -41,10 +42,12 @@ def context(number: int, content: bytes, *, constructed: bool = True) -> bytes:
 
 
 def integer(value: int) -> bytes:
+    """A non-negative INTEGER."""
     return tlv(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
 
 
 def octet_string(content: bytes) -> bytes:
+    """OCTET STRING."""
     return tlv(OCTET_STRING, content)
 
 
@@ -61,6 +64,7 @@ def named_bit(number: int) -> bytes:
 
 
 def boolean(value: bool) -> bytes:
+    """BOOLEAN."""
     return tlv(BOOLEAN, b"\xff" if value else b"\x00")
 
 
@@ -107,17 +111,20 @@ class Element:
         return list(_elements(self.content))
 
     def expect(self, tag: int) -> Element:
+        """Itself; raises MalformedDer for another tag."""
         if self.tag != tag:
             raise MalformedDer(f"expected tag 0x{tag:02x}, found 0x{self.tag:02x}")
         return self
 
     def as_integer(self) -> int:
+        """The value of a minimal INTEGER."""
         content = self.expect(INTEGER).content
         if not content or (len(content) > 1 and content[0] in (0, 0xFF) and content[0] >> 7 == content[1] >> 7):
             raise MalformedDer("an integer is not minimal")
         return int.from_bytes(content, "big", signed=True)
 
     def as_oid(self) -> str:
+        """An OBJECT IDENTIFIER in dotted form."""
         content = self.expect(OID).content
         if not content or content[-1] & 0x80 or len(content) > 64:
             raise MalformedDer("an object identifier is not whole")
@@ -131,6 +138,7 @@ class Element:
         return ".".join(map(str, (first, arcs[0] - first * 40, *arcs[1:])))
 
     def as_boolean(self) -> bool:
+        """The value of a BOOLEAN."""
         content = self.expect(BOOLEAN).content
         if content not in (b"\x00", b"\xff"):
             raise MalformedDer("a boolean is neither 00 nor ff")

@@ -58,6 +58,7 @@ class Enrolment:
         self._register.change(reference, "approve", actor, why)
 
     def refuse(self, reference: str, actor: Actor, why: Why) -> None:
+        """With a reason. Raises MoveNotAllowed."""
         self._register.change(reference, "refuse", actor, why)
 
     def issue(self, reference: str, request: bytes, actor: Actor, *, token_serial: str = "") -> bytes:

@@ -1,4 +1,4 @@
-"""Certificates that end soon: warned 30, 7 and 1 days before. Deciding is pure; the query only fetches."""
+"""Certificates that end soon: warned 30, 7 and 1 days before. Deciding is pure; the queries only fetch and tell."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from signing_service.kernel.database import Database
+from signing_service.kernel.outbox import OutboxMessage, publish
 from signing_service.pki.certificates import CertificateRow
 from signing_service.pki.rules import State
 
 STEPS = (1, 7, 30)
+TOPIC = "certificate.ending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +52,20 @@ def ending_soon(session: Session, now: datetime) -> list[EndingSoon]:
                 )
             )  # fmt: skip
     return found
+
+
+def announce_endings(database: Database, now: datetime) -> int:
+    """Put each warning that is due into the outbox, once for a certificate and step; how many were new.
+
+    Topic `certificate.ending`, key `reference:step`. To be run daily by the worker; running it again does nothing.
+    """
+    with database.write() as session:
+        told = set(session.scalars(select(OutboxMessage.key).where(OutboxMessage.topic == TOPIC)))
+        due = [entry for entry in ending_soon(session, now) if f"{entry.reference}:{entry.step}" not in told]
+        for entry in due:
+            payload = {
+                "reference": entry.reference, "profile": entry.profile, "owner": entry.owner,
+                "department": entry.department, "not_after": entry.not_after.isoformat(), "days": entry.step,
+            }  # fmt: skip
+            publish(session, TOPIC, f"{entry.reference}:{entry.step}", payload, now)
+        return len(due)

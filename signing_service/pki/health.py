@@ -26,6 +26,8 @@ CA_PROFILES = ("root", "issuing-ca", "simulation-ca")
 
 
 class Level(StrEnum):
+    """`fail` stops work or deceives; `warn` will do so soon."""
+
     FAIL = "fail"
     WARN = "warn"
 

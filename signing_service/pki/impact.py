@@ -35,6 +35,8 @@ class Dependant:
 
 
 class Dependants(Protocol):
+    """A room above that knows what one kind of thing owes to a key."""
+
     def since(self, certificate: str, owner: str, moment: datetime) -> Sequence[Dependant]:
         """What the key behind this certificate (fingerprint) touched from `moment` on."""
         ...

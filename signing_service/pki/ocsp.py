@@ -42,6 +42,8 @@ KEPT_RESPONSES = 4096
 
 
 class StatusLookup(Protocol):
+    """Where the responder learns of a certificate's state, anew for each answer."""
+
     def status(self, issuer: bytes, serial: int) -> CertificateStatus | None:
         """The state of the certificate that `issuer` (DER) gave this serial; None if it never did."""
         ...

@@ -43,6 +43,8 @@ class Profile:
 
 
 class UnknownProfile(PkiError):
+    """No certificate kind has this name."""
+
     code = "unknown_profile"
 
     def __init__(self, name: str) -> None:

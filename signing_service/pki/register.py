@@ -27,6 +27,8 @@ from signing_service.pki.rules import ENDED, HELD, MOVES, Actor, MoveNotAllowed,
 
 
 class CertificateUnknown(PkiError):
+    """No row has this reference or fingerprint."""
+
     code = "certificate_unknown"
 
     def __init__(self, which: str) -> None:

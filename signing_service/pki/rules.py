@@ -11,6 +11,8 @@ from signing_service.pki.errors import PkiError
 
 
 class State(StrEnum):
+    """Where a certificate stands; `expired` is no state, time tells it."""
+
     REQUESTED = "requested"
     APPROVED = "approved"
     REFUSED = "refused"

@@ -17,6 +17,8 @@ from signing_service.pki.rules import OPERATOR, Actor, MoveNotAllowed
 
 
 class TokenUnknown(PkiError):
+    """The register has no token serial for this certificate."""
+
     code = "token_unknown"
 
     def __init__(self, which: str) -> None:

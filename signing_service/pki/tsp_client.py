@@ -65,6 +65,8 @@ class NoTimestamp(PkiError):
 
 
 class Timestamper(Protocol):
+    """What signing rooms ask of a timestamp source."""
+
     def timestamp(self, digest: bytes) -> bytes:
         """A DER TimeStampToken over a SHA-256 digest (32 bytes)."""
         ...

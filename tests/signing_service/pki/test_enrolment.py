@@ -12,12 +12,13 @@ from sqlalchemy import select
 
 from hardware.ports import Mechanism, Token
 from signing_service.kernel.audit_log import AuditEntry, entries_about
+from signing_service.kernel.outbox import deliver
 from signing_service.pki.assembly import PkiServices, ServiceCertificateMissing, assemble
 from signing_service.pki.certificates import CertificateChange
 from signing_service.pki.crl import Reason
 from signing_service.pki.csr import build_request
 from signing_service.pki.enrolment import ActivationRefused, Enrolment, activation_statement, check_activation
-from signing_service.pki.expiry import ending_soon, step_due
+from signing_service.pki.expiry import TOPIC, announce_endings, ending_soon, step_due
 from signing_service.pki.names import subject_name
 from signing_service.pki.register import CertificateRegister, CertificateUnknown, Holder, KeyAlreadyCertified, Why
 from signing_service.pki.rules import (
@@ -243,6 +244,21 @@ def test_what_ends_soon_is_listed_until_it_is_renewed(
     enrolled(enrolment, memory_key(), replaces=first)
     with register.database.read() as session:
         assert not [entry for entry in ending_soon(session, clock.now()) if entry.owner == "OF-9"]
+
+
+@BOTH
+def test_each_warning_goes_out_once(
+    enrolment: Enrolment, register: CertificateRegister, memory_key: Any, clock: Any
+) -> None:
+    reference, _ = enrolled(enrolment, memory_key())
+    told: list[tuple[str, int]] = []
+    for days in (1070, 10, 10, 5.5, 1):
+        clock.advance(days=days)
+        announce_endings(register.database, clock.now())
+        assert announce_endings(register.database, clock.now()) == 0
+    deliver(register.database, TOPIC, lambda key, payload: told.append((key, payload["days"])), clock.now)
+    own = [entry for entry in told if entry[0].startswith(reference)]
+    assert own == [(f"{reference}:{step}", step) for step in (30, 7, 1, 0)]
 
 
 def test_services_are_missing_without_a_ceremony(database: Any, clock: Any) -> None:

@@ -249,7 +249,8 @@ def test_b14_a_token_that_grows_again_fails(pki, authority, make_pdf: MakePdf, n
 
 def test_b27_a_failure_leaves_no_file(pki, make_pdf: MakePdf, now: datetime, tmp_path: Path, proxy: str) -> None:
     source, target = tmp_path / "in.pdf", tmp_path / "out.pdf"
-    source.write_bytes(make_pdf())
+    original = make_pdf()
+    source.write_bytes(original)
     request = SignatureRequest(field="a", signed_at=now, level=Level.B_T)
     with pytest.raises(TimestampFailed):
         sign_file(source, target, request, pki.key("审批员甲"), timestamper=HttpAuthority(f"{proxy}/502"))
@@ -258,4 +259,4 @@ def test_b27_a_failure_leaves_no_file(pki, make_pdf: MakePdf, now: datetime, tmp
     with pytest.raises(TimestampFailed):
         sign_file(source, target, request, pki.key("审批员甲"), timestamper=HttpAuthority(f"{proxy}/502"))
     assert target.read_bytes() == b"earlier"
-    assert source.read_bytes() == make_pdf()
+    assert source.read_bytes() == original

@@ -80,7 +80,7 @@ def test_the_strips_make_up_the_seal(pki, now: datetime, tmp_path: Path, pdfsig,
     assert np.abs(heights - expected).max() < 8
 
 
-@pytest.mark.parametrize("pages", [2, 500])
+@pytest.mark.parametrize("pages", [2, pytest.param(500, marks=pytest.mark.slow)])
 def test_from_two_to_five_hundred_pages(pki, now: datetime, pages: int, pdfsig) -> None:
     signed = sign(blank(pages), across(now, SeamPlacing(), lock=True), pki.key("示例印章"))
     assert set(pdfsig(signed)) == {"Signature is Valid."}

@@ -5,7 +5,7 @@ Where they could differ, a signature proves nothing about what is shown.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 
 from signing_service.verification.document import Document
 from signing_service.verification.errors import DamagedPdf
@@ -22,7 +22,7 @@ def ambiguity(document: Document) -> str | None:
     seen: dict[tuple[int, int], int] = {}
     headers = [header for start, end in syntax_spans(document, 0) for header in document.file.headers_in(start, end)]
     for offset, number, _ in headers:
-        revision = bisect_right(bounds, offset)
+        revision = bisect_left(bounds, offset)  # a cross-reference stream is itself an object of the revision it ends
         if (revision, number) in seen and _both_real(document, seen[revision, number], offset, placed):
             return f"object {number} occurs twice in one revision"
         seen[revision, number] = offset

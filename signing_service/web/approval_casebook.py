@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,11 +17,13 @@ from signing_service.approvals import course
 from signing_service.approvals.areas import Area
 from signing_service.approvals.casework import Casework, find_case, find_step
 from signing_service.approvals.deadlines import Card, Change, card, due
+from signing_service.approvals.delegation import delegate
 from signing_service.approvals.errors import ApprovalError, NotYourStep
 from signing_service.approvals.examining import Examine
 from signing_service.approvals.lease import take_lease
 from signing_service.approvals.register import ApprovalCase, ClockChange, RouteStep, StepSignature
-from signing_service.approvals.rules import STEP_WORDS, Actor, CaseState, StepState, acts_as_delegate
+from signing_service.approvals.returning import return_case, withdraw_signature
+from signing_service.approvals.rules import STEP_WORDS, Actor, CaseState, StepState, acts_as_delegate, may_be_withdrawn
 from signing_service.channel.delivery import NewJob
 from signing_service.kernel.clock import in_words, local
 from signing_service.pades.appearance import TextAppearance
@@ -104,7 +106,7 @@ class ApprovalCasebook:
     def prepare(self, officer: LoggedIn, reference: str, opinion: str) -> NewJob:
         """Raises NotOnDesk, NoSigningCertificate, and what preparing raises."""
         item = self.item(officer, reference)
-        if not item.can_sign:
+        if not item.can_sign or item.reference != reference:
             raise NotOnDesk
         case_id, step_id = self._named(officer, reference)
         revision, certificate, now = course.to_sign(self._work, case_id, step_id), self._certificate(officer), self._now
@@ -123,6 +125,23 @@ class ApprovalCasebook:
             prepared=prepared, original=revision.content, certificate=certificate, chain=chain, opinion=opinion,
             spot=find_spot(prepared.document, field), texts=(officer.name, opinion),
         )  # fmt: skip
+
+    def send_back(self, officer: LoggedIn, reference: str, reason: str) -> None:
+        """The whole case goes back to the window. Raises StepNotOpen, NotYourStep."""
+        case_id, step_id = self._named(officer, reference)
+        return_case(self._work, case_id, step_id, _actor(officer), reason)
+
+    def withdraw(self, officer: LoggedIn, reference: str, reason: str) -> None:
+        """Raises SignatureNotWithdrawable once a later step was taken up."""
+        case_id, step_id = self._named(officer, reference)
+        withdraw_signature(self._work, case_id, step_id, _actor(officer), reason)
+
+    def delegate(self, officer: LoggedIn, reference: str, to: str, first: date, last: date, reason: str) -> None:
+        """`to` must be an officer who works here. Raises Unknown, NotYourStep, RequestIncomplete."""
+        case_id, step_id = self._named(officer, reference)
+        with self._people.database.read() as session:
+            self._people.officer(session, to)
+        delegate(self._work, case_id, step_id, _actor(officer), to=to, begin=first, until=last, reason=reason)
 
     def consented(self, reference: str, officer: str, certificate: str) -> datetime:
         """The lease on the case's head revision. Raises LeaseHeld while another officer holds it."""
@@ -193,6 +212,7 @@ class ApprovalCasebook:
             due=last.day if last else None, provisional=bool(last and last.provisional),
             card=card(self._work.calendar, last.day, self._work.today) if last and is_open else Card.NONE,
             since=step.opened_at, delegated=mine and step.delegate == actor.id,
+            can_withdraw=_may_withdraw(session, step, actor),
         )  # fmt: skip
 
     def _certificate(self, officer: LoggedIn) -> bytes:
@@ -228,6 +248,16 @@ def _actor(officer: LoggedIn) -> Actor:
 def _signature(session: Session, step: RouteStep, actor: Actor) -> StepSignature | None:
     query = select(StepSignature).where(StepSignature.step_id == step.id, StepSignature.officer == actor.id)
     return session.scalars(query.limit(1)).first()
+
+
+def _may_withdraw(session: Session, step: RouteStep, actor: Actor) -> bool:
+    mine = select(StepSignature.id).where(
+        StepSignature.step_id == step.id, StepSignature.round == step.round, StepSignature.officer == actor.id,
+        StepSignature.withdrawn_at.is_(None),
+    )  # fmt: skip
+    taken_up = frozenset(other.id for other in step.case.steps if other.read_at is not None)
+    steps = [other.as_rule() for other in step.case.steps]
+    return session.scalar(mine) is not None and may_be_withdrawn(step.as_rule(), steps, taken_up)
 
 
 def _placing(area: Area | None) -> Placing | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -24,6 +25,7 @@ from signing_service.web.desk_ports import DESK_LISTS, Casebook, DeskItem, DeskL
 from signing_service.web.error_edge import NotFound, RequestInvalid
 
 PICTURE_DPI = 110
+MOST_REASON = 300
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=600"}
 
 
@@ -43,6 +45,7 @@ def router(parts: DeskParts) -> APIRouter:
     routes = APIRouter(tags=["desk"])
     _add_lists(routes, parts)
     _add_document(routes, parts)
+    _add_acts(routes, parts)
     _add_batches(routes, parts)
     return routes
 
@@ -94,6 +97,33 @@ def _add_document(routes: APIRouter, parts: DeskParts) -> None:
         parts.casebook.mark_read(who, reference)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"read": True})
+        return RedirectResponse(f"/desk/documents/{reference}", status_code=303)
+
+
+def _add_acts(routes: APIRouter, parts: DeskParts) -> None:
+    officer = Annotated[LoggedIn, Depends(parts.browsers.current)]
+
+    @routes.post("/desk/documents/{reference}/return")
+    def send_back(who: officer, reference: str, reason: Annotated[str, Form(max_length=MOST_REASON)]) -> Response:
+        following = _neighbours(parts.casebook.items(who, DeskList.PENDING), reference)[1]
+        parts.casebook.send_back(who, reference, _required(reason))
+        return RedirectResponse(f"/desk/documents/{following}" if following else "/desk", status_code=303)
+
+    @routes.post("/desk/documents/{reference}/withdraw")
+    def withdraw(who: officer, reference: str, reason: Annotated[str, Form(max_length=MOST_REASON)]) -> Response:
+        parts.casebook.withdraw(who, reference, _required(reason))
+        return RedirectResponse(f"/desk/documents/{reference}", status_code=303)
+
+    @routes.post("/desk/documents/{reference}/delegate")
+    def delegate(
+        who: officer,
+        reference: str,
+        to: Annotated[str, Form(max_length=64)],
+        first: Annotated[date, Form()],
+        last: Annotated[date, Form()],
+        reason: Annotated[str, Form(max_length=MOST_REASON)],
+    ) -> Response:
+        parts.casebook.delegate(who, reference, to.strip(), first, last, _required(reason))
         return RedirectResponse(f"/desk/documents/{reference}", status_code=303)
 
 

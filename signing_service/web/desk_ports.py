@@ -46,6 +46,7 @@ class DeskItem:
     card: str
     since: datetime | None
     delegated: bool = False
+    can_withdraw: bool = False
 
 
 class NotOnDesk(SigningServiceError):
@@ -87,4 +88,16 @@ class Casebook(Protocol):
 
     def prepare(self, officer: LoggedIn, reference: str, opinion: str) -> NewJob:
         """The file with room for the officer's signature; nothing else changes."""
+        ...
+
+    def send_back(self, officer: LoggedIn, reference: str, reason: str) -> None:
+        """退回, with the reason."""
+        ...
+
+    def withdraw(self, officer: LoggedIn, reference: str, reason: str) -> None:
+        """Take one's own signature back, until the next step opens."""
+        ...
+
+    def delegate(self, officer: LoggedIn, reference: str, to: str, first: date, last: date, reason: str) -> None:
+        """AB角: another officer signs for one, within these days."""
         ...

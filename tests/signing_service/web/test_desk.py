@@ -220,3 +220,49 @@ def test_officers_are_added_and_leave_with_a_typed_confirmation(office, logged_i
     assert administrator.post("/admin/officers/leave", data=leaving).status_code == 400
     assert administrator.post("/admin/officers/leave", data={**leaving, "typed": "wang"}).status_code == 200
     assert reviewer.get("/desk").url.path == "/desk/login"
+
+
+def test_a_case_is_returned_with_a_reason_and_the_next_one_opens(office, logged_in):
+    office.open_cases(2)
+    browser = logged_in("li")
+    first, second = references(browser.get("/desk"))
+    empty = browser.post(f"/desk/documents/{first}/return", data={"reason": "  "})
+    assert empty.status_code == 400
+    after = browser.post(f"/desk/documents/{first}/return", data={"reason": "面积与图纸不符"})
+    assert after.url.path == f"/desk/documents/{second}"
+    assert references(browser.get("/desk")) == [second]
+    assert browser.get("/desk?which=returned").text.count("data-item") == 1
+
+
+def test_a_signature_is_withdrawn_until_the_next_step_takes_it_up(office, logged_in, paired, scripted):
+    office.open_cases(1)
+    browser = logged_in("li")
+    [reference] = references(browser.get("/desk"))
+    browser.post("/desk/batches", data={"reference": reference, "opinion": "同意。"})
+    sign_at(office, "li", scripted(), paired("li"))
+    assert "撤回签名" in browser.get(f"/desk/documents/{reference}").text
+    assert browser.post(f"/desk/documents/{reference}/withdraw", data={"reason": "看错了"}).status_code == 200
+    [again] = [each for each in references(browser.get("/desk")) if each.split(".")[1] == reference.split(".")[1]]
+    assert again != reference
+    browser.post("/desk/batches", data={"reference": again, "opinion": "再审后同意。"})
+    assert sign_at(office, "li", scripted(), paired("li")) == 1
+    other = logged_in("wang")
+    [step] = references(other.get("/desk"))
+    other.post(f"/desk/documents/{step}/read")
+    assert "撤回签名" not in browser.get(f"/desk/documents/{again}").text
+    assert browser.post(f"/desk/documents/{again}/withdraw", data={"reason": "晚了"}).status_code == 409
+
+
+def test_a_colleague_signs_within_the_days_of_a_delegation(office, logged_in, paired, scripted):
+    office.open_cases(1)
+    browser = logged_in("li")
+    [reference] = references(browser.get("/desk"))
+    days = {"first": "2026-11-24", "last": "2026-11-26", "reason": "出差"}
+    nobody = browser.post(f"/desk/documents/{reference}/delegate", data={"to": "nobody", **days})
+    assert nobody.status_code == 404
+    assert browser.post(f"/desk/documents/{reference}/delegate", data={"to": "wang", **days}).status_code == 200
+    colleague = logged_in("wang")
+    assert "代" in colleague.get("/desk").text
+    colleague.post("/desk/batches", data={"reference": reference, "opinion": "同意。"})
+    assert sign_at(office, "wang", scripted(), paired("wang")) == 1
+    assert colleague.get("/desk?which=signed").text.count("data-item") == 1

@@ -26,31 +26,36 @@ ECDSA_SHA256 = "1.2.840.10045.4.3.2"
 
 
 def make_structure(settings: Settings, register: SealRegister, row: SealRow) -> bytes:
-    """Key, certificate, picture, signed structure; custody knows the seal before it is recorded as made."""
+    """Key, certificate, picture, signed structure; custody knows the seal before it is recorded as made.
 
-    simulation = row.kind == Kind.SIMULATION
-    certificate, chain = _certify(
-        settings, f"seal-{row.id}", f"{row.name}电子印章", row, "simulation-seal" if simulation else "seal"
-    )
+    A seal that custody knows already (a new home's first one, or a run that was cut off) keeps its key and certificate.
+    """
+    entry = load_policy(settings.custody).seals.get(row.id) or _entry(settings, register, row)
     maker = _maker(settings, row)
     design = SealDesign(**row.design)
     content = SealContent(
-        row.id, KIND_NUMBERS[Kind(row.kind)], row.name, (certificate,), register.clock.now(), row.valid_from,
+        row.id, KIND_NUMBERS[Kind(row.kind)], row.name, (entry.certificate,), register.clock.now(), row.valid_from,
         row.valid_until, seal_png(design), round(design.diameter_mm), round(design.height_mm),
     )  # fmt: skip
-    people = PeopleRegister(register.database, register.clock, register.audit)
-    with register.database.read() as session:
-        holders = tuple(each.der for officer in row.holders for each in people.certificates(session, officer, SIGNING))
-    entry = SealEntry(TOKEN, certificate, row.department, holders, chain)
-    change_policy(settings.custody, lambda policy: policy.with_seal(row.id, entry))
     save_picture(settings, row.id, draw_seal(design))
     key = ServiceKey.of(open_custody(settings), "seal_maker")
     return make_seal(content, maker=maker.certificate, algorithm_oid=ECDSA_SHA256, sign=key.sign)
 
 
+def _entry(settings: Settings, register: SealRegister, row: SealRow) -> SealEntry:
+    """A new key with its certificate and holders, entered in custody's policy."""
+    profile = "simulation-seal" if row.kind == Kind.SIMULATION else "seal"
+    certificate, chain = _certify(settings, f"seal-{row.id}", f"{row.name}电子印章", row, profile)
+    people = PeopleRegister(register.database, register.clock, register.audit)
+    with register.database.read() as session:
+        holders = tuple(each.der for officer in row.holders for each in people.certificates(session, officer, SIGNING))
+    entry = SealEntry(TOKEN, certificate, row.department, holders, chain)
+    change_policy(settings.custody, lambda policy: policy.with_seal(row.id, entry))
+    return entry
+
+
 def _maker(settings: Settings, row: SealRow) -> ServiceEntry:
     """The key that signs seals (制章), made the first time that one is needed."""
-
     known = load_policy(settings.custody).services.get("seal_maker")
     if known is not None:
         return known

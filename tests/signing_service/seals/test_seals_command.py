@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from PIL import Image
@@ -11,13 +12,19 @@ from cli.init import SQLITE_URL, STEPS, make_home
 from cli.main import app
 from cli.opened_home import load_picture, open_custody, open_home
 from cli.progress import Progress
+from cli.seal_making import make_structure
 from hardware.ports import Mechanism
 from signing_service.custody.errors import SealingFrozen
 from signing_service.custody.keys import SealKey
+from signing_service.custody.policy import load_policy
+from signing_service.kernel.audit_log import AuditLog
+from signing_service.kernel.clock import SystemClock
 from signing_service.kernel.database import Database
 from signing_service.pdf.cms_attributes import build_signed_attributes
-from signing_service.seals.register import SealApplicationRefused, SealUnknown
-from signing_service.seals.rules import SealMoveNotAllowed
+from signing_service.seals.founding import record_founded_seal
+from signing_service.seals.picture import SealDesign
+from signing_service.seals.register import Application, SealApplicationRefused, SealRegister, SealUnknown
+from signing_service.seals.rules import Kind, SealMoveNotAllowed, Why
 from signing_service.seals.seal_tables import SealRow
 
 OFFICE = ("--name", "示例市行政审批局", "--owner", "approvals", "--holder", "seal-holder")
@@ -87,6 +94,27 @@ def test_custody_seals_with_it_and_the_stop_switch_stops_it(zhengyin, home):
     assert zhengyin("thaw", "seal:permits", *SECOND, "--reason", "已查明") == []
     key.sign(attributes, Mechanism.ECDSA_SHA256)
     custody.close()
+
+
+def test_a_new_homes_first_seal_is_recorded_with_the_key_it_has(zhengyin, home):
+    settings = open_home(home)
+    known = load_policy(settings.custody).seals["default"].certificate
+    database = Database(settings.database_url)
+    register = SealRegister(database, SystemClock(), AuditLog())
+    with database.read() as session:
+        recorded = register.status(session, "default", register.clock.now()).usable
+    if not recorded:
+        now = register.clock.now()
+        first = Application(
+            "default", Kind.STATUTORY, "示例市行政审批局", "11990000MB9900013U", "approvals", ("seal-holder",),
+            SealDesign("示例市行政审批局"), now, now + timedelta(days=365),
+        )  # fmt: skip
+        why = Why("建立示例环境", "示例备案 0")
+        record_founded_seal(register, first, lambda row: make_structure(settings, register, row), why)
+    with database.read() as session:
+        assert register.find(session, "default").certificate == known
+    database.close()
+    assert zhengyin("show", "default")["state"] == "active"
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -90,6 +90,10 @@ def test_from_two_to_five_hundred_pages(pki, now: datetime, pages: int, pdfsig) 
         widths = [float(kid.Rect[2]) - float(kid.Rect[0]) for kid in field.Kids]
         assert sum(widths) == pytest.approx(W, abs=0.01 * pages)
         assert [len(page.obj.Annots) for page in document.pages] == [1] * pages
+
+
+def test_nothing_follows_a_locking_seam(pki, now: datetime) -> None:
+    signed = sign(blank(2), across(now, SeamPlacing(), lock=True), pki.key("示例印章"))
     with pytest.raises(EarlierSignatureWouldBreak):
         sign(signed, SignatureRequest(field="其后", signed_at=now), pki.key("审批员甲"))
 

@@ -49,9 +49,7 @@ class Licence(Base):
     prepared_at: Mapped[datetime] = mapped_column(UtcDateTime)
     registered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    holders: Mapped[list[LicenceHolder]] = relationship(
-        order_by="LicenceHolder.position", lazy="selectin", cascade="all, delete-orphan"
-    )
+    holders: Mapped[list[LicenceHolder]] = relationship(order_by="LicenceHolder.position", cascade="all, delete-orphan")
     operations: Mapped[list[LicenceOperation]] = relationship(
         order_by="LicenceOperation.id", lazy="selectin", foreign_keys="LicenceOperation.licence_id"
     )

@@ -9,6 +9,8 @@ from cert_registry.web.api_licences import licence_routes
 from cert_registry.web.api_sharing import sharing_routes
 from cert_registry.web.api_subscriptions import subscription_routes
 from cert_registry.web.api_verify import verify_routes
+from cert_registry.web.calls import Calls
+from cert_registry.web.log_batch import LogBatch
 from cert_registry.web.parts import Caller, RegistryParts
 from cert_registry.web.rate_limit import RateLimit
 
@@ -17,7 +19,7 @@ PREFIX = "/api/v1"
 
 def make_api(parts: RegistryParts) -> APIRouter:
     """All routes under /api/v1. Every one of them authenticates; none is reachable without a caller."""
-    limit = RateLimit(parts.settings.requests_per_minute)
+    calls, limit = Calls(parts, LogBatch(parts.database)), RateLimit(parts.settings.requests_per_minute)
 
     def caller_of(request: Request) -> Caller:
         caller = parts.authenticate(request)
@@ -26,5 +28,5 @@ def make_api(parts: RegistryParts) -> APIRouter:
 
     api = APIRouter(prefix=PREFIX)
     for group in (verify_routes, licence_routes, issue_routes, sharing_routes, subscription_routes):
-        api.include_router(group(parts, caller_of))
+        api.include_router(group(calls, caller_of))
     return api

@@ -22,15 +22,15 @@ from cert_registry.web import api_models as bodies
 from cert_registry.web.api_verify import with_evidence
 from cert_registry.web.calls import Calls, Logged, Trace
 from cert_registry.web.idempotency import IdempotencyKey, once
-from cert_registry.web.parts import Caller, RegistryParts
+from cert_registry.web.parts import Caller
 from cert_registry.web.permission import licence_for
 from cert_registry.web.purposes import Purpose
 from signing_service.kernel.problems import language_of
 
 
-def issue_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
+def issue_routes(calls: Calls, caller_of: Any) -> APIRouter:
     """What changes the register."""
-    routes, calls = APIRouter(prefix="/licences", tags=["颁发与变更"]), Calls(parts)
+    routes, parts = APIRouter(prefix="/licences", tags=["颁发与变更"]), calls.parts
     who = Depends(caller_of)
 
     @routes.post("", summary="颁发(新发、延续、变更、转入)", status_code=201, response_model=bodies.IssuedView)

@@ -30,9 +30,9 @@ Consent = Annotated[str, Header(alias="Zhengyin-Consent", max_length=32, descrip
 Asked = Annotated[Purpose, Depends(from_headers)]
 
 
-def licence_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
+def licence_routes(calls: Calls, caller_of: Any) -> APIRouter:
     """Reading; nothing here changes a licence."""
-    routes, calls = APIRouter(prefix="/licences", tags=["证照"]), Calls(parts)
+    routes, parts = APIRouter(prefix="/licences", tags=["证照"]), calls.parts
     who = Depends(caller_of)
 
     @routes.post("/search", summary="按持证主体检索", response_model=bodies.FoundLicences)
@@ -43,7 +43,7 @@ def licence_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             trace.subject = "holder:search"
             return _search(session, parts, caller, purpose, body, now, request)
 
-        return calls.run("api.search", caller, purpose, work).value
+        return calls.look("api.search", caller, purpose, work).value
 
     @routes.get("/{identifier}", summary="证照信息(元数据)")
     def read(identifier: str, request: Request, asked: Asked, caller: Caller = who, consent: Consent = "") -> Response:
@@ -55,7 +55,7 @@ def licence_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             competent = parts.competent_body(seen.licence.issuer_code)
             return full_view(seen.licence, kind, stands, competent, language, seen.access)
 
-        logged = calls.run("api.read", caller, asked, work)
+        logged = calls.look("api.read", caller, asked, work)
         tag = tag_of(logged.value)
         if matches(request, tag):
             return Response(status_code=304, headers={"ETag": tag})
@@ -71,7 +71,7 @@ def licence_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             seen = licence_for(session, parts, caller, asked, Action.FILE, identifier, now, trace, consent)
             return seen.licence.digest or "", _file_name(parts, seen)
 
-        digest, name = calls.run("api.file", caller, asked, work).value
+        digest, name = calls.look("api.file", caller, asked, work).value
         tag = f'"{digest}"'
         if matches(request, tag):
             return Response(status_code=304, headers={"ETag": tag})
@@ -85,7 +85,7 @@ def licence_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             seen = licence_for(session, parts, caller, asked, Action.READ, identifier, now, trace, consent)
             return {"identifier": seen.licence.identifier, "items": history_view(seen.licence, language_of(request))}
 
-        return with_evidence(calls, caller, asked, calls.run("api.history", caller, asked, work))
+        return with_evidence(calls, caller, asked, calls.look("api.history", caller, asked, work))
 
     @routes.get("/{identifier}/accesses", summary="谁查看或核验过(颁发机构)")
     def who_looked(
@@ -112,7 +112,7 @@ def licence_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             ]  # fmt: skip
             return {"items": items, "next": to_cursor(more) if more else None}
 
-        return calls.run("api.accesses", caller, asked, work).value
+        return calls.look("api.accesses", caller, asked, work).value
 
     return routes
 

@@ -14,13 +14,19 @@ from cert_registry.sharing.event_feed import feed
 from cert_registry.sharing.grants import grants_of
 from cert_registry.web.api_licences import Asked, pdf_response
 from cert_registry.web.calls import Calls, Trace
-from cert_registry.web.parts import Caller, RegistryParts
+from cert_registry.web.parts import Caller
 
 
-def sharing_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
+def sharing_routes(calls: Calls, caller_of: Any) -> APIRouter:
     """What a department may see, and what it may not, of its own rights."""
-    routes, calls = APIRouter(tags=["共享"]), Calls(parts)
+    routes, parts = APIRouter(tags=["共享"]), calls.parts
     who = Depends(caller_of)
+
+    @routes.get("/whoami", summary="我是谁(检查令牌,不涉及任何证照)")
+    def whoami(caller: Caller = who) -> dict[str, str]:
+        return {
+            "client": caller.client_id, "department": caller.department_id, "department_name": caller.department_name,
+        }  # fmt: skip
 
     @routes.get("/grants", summary="本部门的授权")
     def my_grants(asked: Asked, caller: Caller = who) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def sharing_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
                 "ask": parts.settings.contact.zh,
             }  # fmt: skip
 
-        return calls.run("api.grants", caller, asked, work).value
+        return calls.look("api.grants", caller, asked, work).value
 
     @routes.get(
         "/copies/{copy_id}/file", summary="下载本部门的加注件", responses={200: {"content": {"application/pdf": {}}}}
@@ -56,7 +62,7 @@ def sharing_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             trace.details["copy"] = copy.id
             return copy.digest
 
-        digest = calls.run("api.copy_file", caller, asked, work).value
+        digest = calls.look("api.copy_file", caller, asked, work).value
         return pdf_response(parts.blobs.get(digest), f"加注件-{copy_id}.pdf", f'"{digest}"')
 
     @routes.get("/events", summary="变动通知(按序号,无缺号)")
@@ -73,6 +79,6 @@ def sharing_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             codes = parts.department_codes(caller.department_id)
             return feed(session, grants, codes, asked.matter, after, limit, now)
 
-        return calls.run("api.events", caller, asked, work).value
+        return calls.look("api.events", caller, asked, work).value
 
     return routes

@@ -25,9 +25,9 @@ from cert_registry.web.parts import Caller, RegistryParts
 from cert_registry.web.purposes import Purpose
 
 
-def subscription_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
+def subscription_routes(calls: Calls, caller_of: Any) -> APIRouter:
     """A department's own subscriptions; others' are not found."""
-    routes, calls = APIRouter(prefix="/subscriptions", tags=["共享"]), Calls(parts)
+    routes, parts = APIRouter(prefix="/subscriptions", tags=["共享"]), calls.parts
     who = Depends(caller_of)
 
     @routes.post("", summary="订阅变动通知", status_code=201)
@@ -60,7 +60,7 @@ def subscription_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
                 ]
             }  # fmt: skip
 
-        return calls.run("api.subscriptions", caller, asked, work).value
+        return calls.look("api.subscriptions", caller, asked, work).value
 
     @routes.post("/{subscription_id}/replay", summary="重送未送达的通知")
     def again(subscription_id: str, asked: Asked, caller: Caller = who) -> dict[str, Any]:

@@ -28,9 +28,9 @@ from signing_service.kernel.audit_log import Act, AuditLog
 from signing_service.kernel.problems import language_of
 
 
-def verify_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
+def verify_routes(calls: Calls, caller_of: Any) -> APIRouter:
     """The verify group; `caller_of` is the dependency that authenticates and counts the call."""
-    routes, calls = APIRouter(prefix="/verify", tags=["核验"]), Calls(parts)
+    routes, parts = APIRouter(prefix="/verify", tags=["核验"]), calls.parts
     who = Depends(caller_of)
 
     @routes.post("/identifier", summary="按证照标识核验", response_model=bodies.Verified)
@@ -43,7 +43,7 @@ def verify_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             )
             return verified_view(parts, seen, now, language)
 
-        return with_evidence(calls, caller, purpose, calls.run("api.verify_identifier", caller, purpose, work))
+        return with_evidence(calls, caller, purpose, calls.look("api.verify_identifier", caller, purpose, work))
 
     @routes.post("/fields", summary="按内容核验", response_model=bodies.VerifiedFields)
     def by_fields(body: bodies.VerifyFields, request: Request, caller: Caller = who) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def verify_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
                 "holder": _compare_holder(parts, seen, body.holder),
             }
 
-        return with_evidence(calls, caller, purpose, calls.run("api.verify_fields", caller, purpose, work))
+        return with_evidence(calls, caller, purpose, calls.look("api.verify_fields", caller, purpose, work))
 
     @routes.post("/code", summary="扫码核验", response_model=bodies.VerifiedCode)
     def by_code(body: bodies.VerifyCode, request: Request, caller: Caller = who) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def verify_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
             seen = licence_for(session, parts, caller, purpose, Action.VERIFY, identifier, now, trace, body.consent)
             return {**verified_view(parts, seen, now, language), "code": dict(facts.details)}
 
-        return with_evidence(calls, caller, purpose, calls.run("api.verify_code", caller, purpose, work))
+        return with_evidence(calls, caller, purpose, calls.look("api.verify_code", caller, purpose, work))
 
     @routes.post("/file", summary="按文件核验", response_model=bodies.VerifiedFile)
     def by_file(
@@ -83,7 +83,7 @@ def verify_routes(parts: RegistryParts, caller_of: Any) -> APIRouter:
     ) -> dict[str, Any]:
         asked = WithPurpose(purpose=purpose, matter=matter).as_purpose()
         content = read_upload(file, parts.settings.most_upload_bytes)
-        finding = judge(parts, content, file.filename or "", language_of(request), caller=caller, purpose=asked)
+        finding = judge(calls, content, file.filename or "", language_of(request), caller=caller, purpose=asked)
         return with_evidence(calls, caller, asked, finding)
 
     @routes.post("/batch", summary="批量核验,一次至多 1000 个", response_model=bodies.VerifiedBatch)

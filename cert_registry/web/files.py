@@ -53,16 +53,17 @@ def facts_for(parts: RegistryParts, department: str | None, matter: str) -> Stat
 
 
 def judge(
-    parts: RegistryParts, content: bytes, name: str, language: Language, *, caller: Caller, purpose: Purpose
+    calls: Calls, content: bytes, name: str, language: Language, *, caller: Caller, purpose: Purpose
 ) -> Logged[dict[str, Any]]:
     """The finding for a department. Whoever holds the file has its content: the verdict needs no grant."""
+    parts = calls.parts
     status = facts_for(parts, caller.department_id, purpose.matter)
     report = parts.verify_file(content, name, status)
 
     def work(session: Session, now: datetime, trace: Trace) -> dict[str, Any]:
         return finding(parts, session, content, report, now, trace, language)
 
-    return Calls(parts).run("api.verify_file", caller, purpose, work)
+    return calls.look("api.verify_file", caller, purpose, work)
 
 
 def finding(

@@ -55,6 +55,7 @@ Issue = Callable[[IssueRequest], Registered]
 def fetch(issuing: Issuing, identifier: str) -> Licence:
     with issuing.database.read() as session:
         found = by_identifier(session, LicenceIdentifier.parse(identifier))
+        assert found.holders
         session.expunge_all()
         return found
 

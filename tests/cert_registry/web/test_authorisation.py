@@ -30,6 +30,7 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/licences/{identifier}/copies"): {**ABOUT_ONE, "own": 201, "route": 404, "granted": 201},
     ("POST", "/licences/{identifier}/operations"): {**ABOUT_ONE, "route": 404, "granted": 403},
     ("POST", "/licences"): NEVER,
+    ("GET", "/whoami"): dict.fromkeys(ABOUT_ONE, 200),
     ("GET", "/grants"): dict.fromkeys(ABOUT_ONE, 200),
     ("GET", "/events"): dict.fromkeys(ABOUT_ONE, 200),
     ("GET", "/subscriptions"): dict.fromkeys(ABOUT_ONE, 200),

@@ -6,6 +6,7 @@ what was read before is checked again under the row's lock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,9 +186,10 @@ def add_text(
     work: Casework, session: Session, case: ApprovalCase, kind: str, digest: str, actor: Actor
 ) -> DocumentVersion:
     """A new text of a document: earlier signatures stay on the text that they signed."""
-    before = head(session, case.id, kind)
+    session.refresh(case, ["versions"])
+    text = max((one.text for one in case.versions if one.kind == kind), default=0) + 1
     version = DocumentVersion(
-        case_id=case.id, kind=kind, text=1 if before is None else before.text + 1, revision=0, digest=digest,
+        case_id=case.id, kind=kind, text=text, revision=0, digest=digest,
         signatures=0, created_at=work.clock.now(), created_by=actor.id,
     )  # fmt: skip
     session.add(version)
@@ -196,7 +198,7 @@ def add_text(
     return version
 
 
-def place_boxes(case: ApprovalCase, areas: dict[str, Area] | Any) -> None:
+def place_boxes(case: ApprovalCase, areas: Mapping[str, Area]) -> None:
     """Remember where each step's signature stands on the form."""
     for step in case.steps:
         area = areas.get(f"step-{step.place}")

@@ -3,7 +3,8 @@
 ApprovalError
 ├── CaseNotFound, StepNotFound, MatterUnknown, MatterUnreadable
 ├── MoveNotAllowed, StepNotOpen, NotYourStep, NotRead
-├── StepAlreadySigned, StaleRevision, NotThisDocument, NotVerified, WrongSigner, LeaseHeld
+├── StepAlreadySigned, StaleRevision, NotThisDocument, NotVerified, WrongSigner, LeaseHeld, SignatureNotWithdrawable
+    ├── ClockNotSo, NotConvertible
 ├── ReasonMissing, RequestIncomplete, CaseExists, PersonalNumbersUnprotected
 └── CodeRefused, TooManyTries
 """
@@ -191,6 +192,43 @@ class LeaseHeld(ApprovalError):
             Text(f"{officer} 正在签署同一份文件。", f"{officer} is signing the same document just now."),
             why=Text(f"最迟于 {in_words(until)} 释放。", f"It is free again at {in_words(until)} at the latest."),
             advice=Text("请稍候再签,无需重新阅读。", "Wait a moment, then sign; no need to read it again."),
+        )
+
+
+class SignatureNotWithdrawable(ApprovalError):
+    code = "signature_not_withdrawable"
+
+    def __init__(self, title: str) -> None:
+        super().__init__(
+            Text(f"环节“{title}”的签署不能撤回。", f"The signature of step “{title}” cannot be withdrawn."),
+            why=Text(
+                "后续环节已开始办理,或他人已在其后签署。", "A later step was taken up, or somebody signed after it."
+            ),
+            advice=Text("请联系后续环节的办理人退回。", "Ask the officer of the later step to return the case."),
+        )
+
+
+class ClockNotSo(ApprovalError):
+    """A pause while the clock already stands, or a resumption while it runs."""
+
+    code = "clock_not_so"
+
+    def __init__(self, *, paused: bool) -> None:
+        word = Text("已暂停", "stopped") if paused else Text("正在计时", "running")
+        super().__init__(
+            Text(f"办件的计时{word.zh}。", f"The case's clock is {word.en} already."),
+            advice=Text("请刷新后查看办理期限。", "Reload to see the deadline."),
+        )
+
+
+class NotConvertible(ApprovalError):
+    code = "not_convertible"
+
+    def __init__(self, why: Text) -> None:
+        super().__init__(
+            Text("该模拟审批不能转为这个正式审批。", "This simulated approval cannot be converted to that one."),
+            why=why,
+            advice=Text("请核对正式办件的编号。", "Check the formal case's number."),
         )
 
 

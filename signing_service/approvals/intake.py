@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -14,12 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from signing_service.approvals.applicants import Applicant, shown_code
-from signing_service.approvals.casework import Casework
-from signing_service.approvals.errors import CaseExists, RequestIncomplete
+from signing_service.approvals.casework import Casework, find_case
+from signing_service.approvals.errors import CaseExists, NotConvertible, RequestIncomplete
 from signing_service.approvals.matter_catalogue import GIVEN_FILE, Matter, StepPlan
 from signing_service.approvals.numbers import case_number
-from signing_service.approvals.query_codes import issue_code
-from signing_service.approvals.register import GIVEN, ApprovalCase, DocumentVersion, RouteStep
+from signing_service.approvals.query_codes import fresh_code, issue_code
+from signing_service.approvals.register import COMMITMENT, GIVEN, ApprovalCase, DocumentVersion, RouteStep
 from signing_service.approvals.rules import Actor, CaseState, StepState
 from signing_service.approvals.texts import texts_of
 from signing_service.errors import Text
@@ -33,6 +34,8 @@ class CaseRequest:
 
     `given`: the one file that is signed and sealed, for matters with document_mode "given". `route` replaces the
     matter's. `real_name_check`: who checked the applicant's identity, and how. `title` empty: made by the matter.
+    A simulated case (模拟审批) needs `commitment`, the letter that the applicant signed; it may have a tentative date
+    and build on a delivered case, `basis_case`, simulated or not.
     """
 
     matter: str
@@ -43,6 +46,8 @@ class CaseRequest:
     route: Sequence[StepPlan] = ()
     simulated: bool = False
     basis_case: str = ""
+    commitment: bytes | None = None
+    tentative_date: date | None = None
     source: str = WINDOW
     source_key: str = ""
     real_name_check: str = ""
@@ -59,19 +64,23 @@ class OpenedCase:
 
 
 def open_case(work: Casework, request: CaseRequest, actor: Actor) -> OpenedCase:
-    """Take a case in. Raises MatterUnknown, RequestIncomplete, CaseExists, PersonalNumbersUnprotected."""
+    """Take a case in. Raises MatterUnknown, RequestIncomplete, CaseExists, NotConvertible (an unfit basis case),
+    PersonalNumbersUnprotected."""
     matter = work.matters.get(request.matter)
     content = texts_of(matter, request.applicant.name, request.title, request.fields, simulated=request.simulated)
-    given = _given_digest(work, matter, request)
+    documents, fresh = _documents(work, matter, request), fresh_code(secrets.token_hex(16))
     try:
         with work.database.write() as session:
-            case = _case(work, session, matter, request, content)
+            require_basis(session, request.basis_case, simulated=request.simulated)
+            case = _case(work, session, fresh.case_id, matter, request, content)
             session.add(case)
             session.flush()
-            if given:
-                session.add(_given_version(case, given, actor))
-            code = issue_code(session, case.id, by=actor.id, at=case.received_at)
-            work.log(session, case, "open", actor, digest=given, matter=matter.code, source=case.source)
+            for kind, digest in documents.items():
+                session.add(_version(case, kind, digest, actor))
+            code = issue_code(session, fresh, by=actor.id, at=case.received_at)
+            work.log(
+                session, case, "open", actor, digest=documents.get(GIVEN, ""), matter=matter.code, source=case.source
+            )
             session.flush()
             return OpenedCase(case.id, case.number, code, tuple(step.id for step in case.steps))
     except IntegrityError as failure:
@@ -97,25 +106,41 @@ def withdraw(work: Casework, case_id: str, actor: Actor, reason: str) -> None:
         work.move(session, case, "withdraw", actor, reason=reason)
 
 
-def _given_digest(work: Casework, matter: Matter, request: CaseRequest) -> str:
-    """The given file is stored before the transaction that names it."""
-    if matter.document_mode != GIVEN_FILE:
-        return ""
-    if not request.given:
-        raise RequestIncomplete(Text("缺少待签署的文件", "the file to be signed is missing"))
-    return work.blobs.put(request.given)
+def _documents(work: Casework, matter: Matter, request: CaseRequest) -> dict[str, str]:
+    """Digests of what came with the request, by kind; stored before the transaction that names them."""
+    wanted = {GIVEN: request.given} if matter.document_mode == GIVEN_FILE else {}
+    if request.simulated:
+        wanted[COMMITMENT] = request.commitment
+    if any(not content for content in wanted.values()):
+        raise RequestIncomplete(Text("缺少待签署的文件或承诺书", "the file to be signed or the commitment is missing"))
+    return {kind: work.blobs.put(content) for kind, content in wanted.items() if content}
 
 
-def _given_version(case: ApprovalCase, digest: str, actor: Actor) -> DocumentVersion:
+def _version(case: ApprovalCase, kind: str, digest: str, actor: Actor) -> DocumentVersion:
     return DocumentVersion(
-        case_id=case.id, kind=GIVEN, text=1, revision=0, digest=digest, created_at=case.received_at, created_by=actor.id
+        case_id=case.id, kind=kind, text=1, revision=0, digest=digest, created_at=case.received_at, created_by=actor.id
     )
 
 
+def require_basis(session: Session, basis_case: str, *, simulated: bool) -> None:
+    """An opinion may build on a delivered case; a formal one never on a simulated one. Raises NotConvertible."""
+    if not basis_case:
+        return
+    basis = find_case(session, basis_case)
+    if CaseState(basis.state) is not CaseState.DELIVERED:
+        raise NotConvertible(
+            Text(f"依据的办件 {basis.number} 尚未办结。", f"Its basis {basis.number} is not delivered.")
+        )
+    if basis.simulated and not simulated:
+        raise NotConvertible(
+            Text("正式审批不能以模拟审批为依据。", "A formal approval cannot rest on a simulated one.")
+        )
+
+
 def _case(
-    work: Casework, session: Session, matter: Matter, request: CaseRequest, content: dict[str, Any]
+    work: Casework, session: Session, case_id: str, matter: Matter, request: CaseRequest, content: dict[str, Any]
 ) -> ApprovalCase:
-    case_id, who = secrets.token_hex(16), request.applicant
+    who = request.applicant
     if not who.name.strip() or not who.code.strip():
         raise RequestIncomplete(Text("缺少申请人名称或证件号", "the applicant's name or code is missing"))
     return ApprovalCase(
@@ -130,6 +155,7 @@ def _case(
         state=CaseState.RECEIVED,
         simulated=request.simulated,
         basis_case=request.basis_case,
+        tentative_date=request.tentative_date,
         department=matter.department,
         issuer_code=matter.issuer_code,
         issuer_name=matter.issuer_name,

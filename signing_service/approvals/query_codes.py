@@ -76,9 +76,29 @@ class Access:
     rights: frozenset[Right]
 
 
+@dataclass(frozen=True, slots=True)
+class FreshCode:
+    """A code just drawn, with its slow hash: made before the transaction that keeps the hash."""
+
+    case_id: str
+    code: str
+    hash: str
+
+    @property
+    def shown(self) -> str:
+        """XXXX-XXXX, as it is shown once."""
+        return f"{self.code[:4]}-{self.code[4:]}"
+
+
+def fresh_code(case_id: str) -> FreshCode:
+    """Eight random characters: 40 bits, against a handful of tries in a quarter of an hour."""
+    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return FreshCode(case_id, code, _hash(case_id, code))
+
+
 def issue_code(
     session: Session,
-    case_id: str,
+    fresh: FreshCode,
     *,
     by: str,
     at: datetime,
@@ -86,15 +106,14 @@ def issue_code(
     rights: Iterable[Right] = ALL_RIGHTS,
     expires_on: date | None = None,
 ) -> str:
-    """A fresh code, shown once: XXXX-XXXX."""
-    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    """Keep a fresh code's hash; returns the code as it is shown once."""
     session.add(
         QueryCode(
-            case_id=case_id, hash=_hash(case_id, code), person=person, rights=[str(right) for right in rights],
+            case_id=fresh.case_id, hash=fresh.hash, person=person, rights=[str(right) for right in rights],
             issued_at=at, issued_by=by, expires_on=expires_on,
         )
     )  # fmt: skip
-    return f"{code[:4]}-{code[4:]}"
+    return fresh.shown
 
 
 def withdraw_codes(session: Session, case_id: str, at: datetime, *, person: str | None = None) -> int:

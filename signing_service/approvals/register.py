@@ -11,8 +11,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from signing_service.approvals.rules import CaseState, Step, StepState
 from signing_service.kernel.database import Base, UtcDateTime
 
-FORM, REPLY, GIVEN = "form", "reply", "given"
-"""Kinds of document: internal form (审批表), outward approval (批复), and a file that came with the case."""
+FORM, REPLY, GIVEN, COMMITMENT = "form", "reply", "given", "letter"
+"""Kinds of document: internal form (审批表), outward approval (批复), a file that came with the case, and the letter of
+commitment (承诺书) of a simulated approval."""
 
 
 class ApprovalCase(Base):
@@ -127,7 +128,7 @@ class DocumentVersion(Base):
     kind: Mapped[str] = mapped_column(String(8))
     text: Mapped[int]
     revision: Mapped[int]
-    digest: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64), index=True)
     signatures: Mapped[int] = mapped_column(default=0)
     withdrawn: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

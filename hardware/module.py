@@ -144,14 +144,6 @@ class LoadedModule:
             serial, Doing.WRITING, lambda lease: working_mechanisms(self._cryptoki, lease.session), write=True
         )
 
-    def wait_for_event(self) -> bool:
-        """Blocks until something happens in a slot; False where the module cannot wait."""
-        try:
-            self._cryptoki.wait_for_slot_event(block=True)
-        except CryptokiError:
-            return False
-        return True
-
     # --- logging in --------------------------------------------------------------------------------------------
 
     def login(self, serial: str, pin: str) -> None:

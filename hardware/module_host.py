@@ -45,12 +45,6 @@ class ModuleHost:
             raise AttributeError(name)
         return lambda *arguments: self._operate(name, arguments)
 
-    @property
-    def process_id(self) -> int | None:
-        """Of the running host; None where none runs."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
-
     def _operate(self, operation: str, arguments: tuple[object, ...]) -> Any:
         seconds = max(self._seconds, SLOW_SECONDS) if operation in _SLOW else self._seconds
         with self._lock:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from .attributes import PackedTemplate, Template
 from .codes import (
-    DONT_BLOCK,
     OS_LOCKING_OK,
     SESSION_RW,
     SESSION_SERIAL,
@@ -81,7 +80,6 @@ class Cryptoki:
             name: prototype(address) for name in FUNCTIONS if (address := getattr(pointer.contents, name))
         }
         self._serial: AbstractContextManager[object] = nullcontext()
-        self.serialised = False
 
     def _call(self, name: str, *arguments: object) -> None:
         rv = self._rv(name, *arguments)
@@ -102,7 +100,7 @@ class Cryptoki:
         arguments = InitializeArguments(flags=OS_LOCKING_OK)
         rv = self._rv("C_Initialize", ctypes.byref(arguments))
         if rv == Rv.CANT_LOCK:
-            self._serial, self.serialised = threading.RLock(), True
+            self._serial = threading.RLock()
             rv = self._rv("C_Initialize", None)
         if rv != Rv.OK:
             raise CryptokiError(rv, "C_Initialize")
@@ -154,16 +152,6 @@ class Cryptoki:
         self._call("C_GetMechanismList", ULONG(slot), numbers, ctypes.byref(count))
         return list(numbers[: count.value])
 
-    def wait_for_slot_event(self, *, block: bool) -> int | None:
-        """The slot where something happened; None if nothing did (only without `block`)."""
-        slot = ULONG()
-        rv = self._rv("C_WaitForSlotEvent", ULONG(0 if block else DONT_BLOCK), ctypes.byref(slot), None)
-        if rv == Rv.NO_EVENT:
-            return None
-        if rv != Rv.OK:
-            raise CryptokiError(rv, "C_WaitForSlotEvent")
-        return int(slot.value)
-
     # --- sessions and PINs -------------------------------------------------------------------------------------
 
     def open_session(self, slot: int, *, write: bool = False) -> int:
@@ -174,9 +162,6 @@ class Cryptoki:
 
     def close_session(self, session: int) -> None:
         self._call("C_CloseSession", ULONG(session))
-
-    def close_all_sessions(self, slot: int) -> None:
-        self._call("C_CloseAllSessions", ULONG(slot))
 
     def login(self, session: int, user: int, pin: str) -> None:
         with _SecretBytes(pin) as secret:

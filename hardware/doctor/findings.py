@@ -12,7 +12,7 @@ from cryptography import x509
 from hardware.discovery.key_table import KeyRow
 from hardware.errors import Text, TokenError
 from hardware.object_reading import certificate_key
-from hardware.pairing import may_sign_documents
+from hardware.pairing import pairs, signing_pairs
 from hardware.ports import PinState, TokenInfo
 from hardware.public_keys import algorithm_name
 from hardware.records import CertificateRecord, KeyRecord
@@ -140,15 +140,15 @@ def _validity_findings(facts: TokenFacts, now: datetime) -> list[Finding]:
 def _signing_pair_findings(facts: TokenFacts) -> list[Finding]:
     """Dual-certificate keys: by key usage, never by label."""
     name = facts.info.serial
-    publics = {key.public for key in facts.keys if key.public}
-    own = [each for each in facts.certificates if certificate_key(each.der) in publics]
-    signing = [each for each in own if may_sign_documents(each.der)]
+    own = [pair for pair in pairs(facts.keys, facts.certificates) if pair.certificates]
+    signing = signing_pairs(own)
     if own and not signing:
         what = Text("只有加密证书，没有签名证书。", "There is an encryption certificate only, none for signing.")
         advice = Text("请向发证机构申请签名证书。", "Ask the issuer for a signing certificate.")
         return [Finding("no_signing_pair", "error", name, what, advice)]
     if len(own) > 1 and signing:
-        label = signing[0].label or signing[0].id.hex()
+        chosen = signing[0].certificates[0]
+        label = chosen.label or chosen.id.hex()
         what = Text(f"双证书设备，签名用证书：{label}。", f"Dual-certificate key; it signs with: {label}.")
         return [Finding("signing_pair_chosen", "ok", name, what)]
     return []

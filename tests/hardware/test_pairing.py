@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from hardware.driver import open_token
-from hardware.errors import AmbiguousKey, CertificateMissing, KeyNotFound
+from hardware.errors import AmbiguousKey, CertificateMissing, KeyNotFound, KeyTypeUnsupported
+from hardware.object_reading import certificate_key
 from hardware.pairing import pairs, signing_pairs
+from hardware.public_keys import algorithm_name, load_public_key
 
 USER_PIN = "246810"
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -91,3 +93,25 @@ def test_deleting_takes_key_and_certificate_and_other_sessions_see_it(opened):
     assert opened.certificates() == []
     with pytest.raises(KeyNotFound):
         opened.key(id=b"\x01")
+
+
+def sm2_certificate() -> bytes:
+    """A certificate as an SM2 authority makes it: SM2 curve and SM2-with-SM3 (1.2.156.10197.1.501) throughout."""
+    made = certificate(ec.generate_private_key(ec.SECP256R1()).public_key())
+    curve = (bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a811ccf5501822d"))
+    algorithm = (bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a811ccf55018375"))
+    return made.replace(*curve).replace(*algorithm)
+
+
+def test_an_sm2_certificate_on_the_token_is_carried_and_named(opened):
+    """Field report B45: the list works, the key type is named, nothing raises from below."""
+    der = sm2_certificate()
+    opened.store_certificate(der, label="sm2", id=b"\x09")
+    assert der in opened.certificates()
+    info = certificate_key(der)
+    assert algorithm_name(info) == "SM2"
+    with pytest.raises(KeyTypeUnsupported, match="SM2"):
+        load_public_key(info)
+    key = opened.generate("p256", label="k", id=b"\x01")
+    with pytest.raises(CertificateMissing):
+        opened.certificate_for(key)

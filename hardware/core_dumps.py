@@ -6,7 +6,7 @@ import sys
 
 
 def forbid_core_dumps() -> None:
-    """Sets the core size limit to 0 and, on Linux, closes /proc/self/mem to others. Does nothing on Windows."""
+    """Sets the core size limit to 0, for good. Does nothing on Windows."""
     if sys.platform == "win32":
         return
     import resource

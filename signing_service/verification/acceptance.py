@@ -57,6 +57,9 @@ def _kind(certificate: Certificate, chain: Chain, context: Context) -> str:
     ]
     if chain.anchor not in others:
         return "seal"
+    usage = certificate.key_usage
+    if usage is not None and usage.content_commitment and not usage.digital_signature:
+        return "signature"
     name = certificate.common_name().lower()
     return "seal" if "章" in name or "seal" in name.split() else "signature"
 

@@ -16,9 +16,10 @@ from signing_service.verification.fetching import fetch_for
 from signing_service.verification.policy import Policy, Purpose
 from signing_service.verification.revocation import COMPROMISE, Standing, Statement
 
+_DOCUMENT_SIGNING = {"1.3.6.1.5.5.7.3.36", "1.2.840.113583.1.1.5", "1.3.6.1.4.1.311.10.3.12"}
+_OWN = (Purpose.SEALS, Purpose.OFFICERS)
 _SIGNING_PURPOSES = {
     "2.5.29.37.0",
-    "1.3.6.1.5.5.7.3.2",
     "1.3.6.1.5.5.7.3.4",
     "1.3.6.1.5.5.7.3.36",
     "1.2.840.113583.1.1.5",
@@ -45,7 +46,7 @@ def judge_trust(
 ) -> Trust:
     """Is `certificate` good for one of `purposes` at `when`? `proven`: a trusted time shows the signature existed
     then."""
-    chain = context.store.find_chain(certificate, purposes, when)
+    chain = context.store.find_chain(certificate, _fitting(certificate, purposes), when)
     if isinstance(chain, NoChain):
         return _untrusted(chain)
     usage = _usage_problem(certificate, purposes)
@@ -64,6 +65,14 @@ def judge_trust(
                 {"name": weak},
             )
     return trust
+
+
+def _fitting(certificate: Certificate, purposes: Sequence[Purpose]) -> Sequence[Purpose]:
+    """Our own authorities also certify log-in, receipts and paper codes: only a certificate for signing documents
+    (RFC 9336) can be a seal's or an officer's."""
+    if certificate.purposes is not None and certificate.purposes & _DOCUMENT_SIGNING:
+        return purposes
+    return [purpose for purpose in purposes if purpose not in _OWN]
 
 
 def _untrusted(problem: NoChain) -> Trust:

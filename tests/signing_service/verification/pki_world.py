@@ -97,8 +97,9 @@ def end_entity(
     )
     if timestamper:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-    if purposes:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+    else:
+        chosen = [x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")] if purposes is None else purposes
+        builder = builder.add_extension(x509.ExtendedKeyUsage(chosen), critical=False) if chosen else builder
     if extra:
         builder = builder.add_extension(*extra)
     return Party(builder.sign(issuer.key, hashes.SHA256()), key)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from attacks import CHANGED
+from cryptography.x509 import ObjectIdentifier
 from pdf_bytes import append, body_of, document
 from pki_world import Revoked, World, authority, end_entity, revocation_list
 from sealed_files import SIGNED, sign
@@ -125,3 +126,11 @@ def test_a_simulated_authority_is_recognised_and_never_passed(world, sealed):
     )
     report = verify(sealed, policy)
     assert (report.verdict, report.reason, report.exit_code()) == (Verdict.INDETERMINATE, "simulated", 4)
+
+
+@pytest.mark.parametrize("purposes", [[], ["1.3.6.1.5.5.7.3.2"], ["1.3.6.1.5.5.7.3.9"], ["1.3.6.1.5.5.7.3.1"]])
+def test_a_certificate_for_other_work_signs_no_document(purposes, world, policy):
+    """Log-in, receipts, paper codes and servers have certificates of the same authority."""
+    party = end_entity("登录证书", world.officers, purposes=[ObjectIdentifier(purpose) for purpose in purposes])
+    report = verify(sign(document(), world, party, world.officers), policy)
+    assert (report.signatures[0].integrity, report.reason) == ("intact", "untrusted_signer")

@@ -19,6 +19,7 @@ def verify(registry: Registry, identifier: str, **headers: str) -> tuple[int, st
     return reply.status_code, reply.text
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_form_works_without_scripts_and_in_english(registry: Registry) -> None:
     page = registry.client.get("/v", headers=HTML).text
     assert "<script" not in page
@@ -48,6 +49,7 @@ def test_an_ended_licence_is_red(registry: Registry) -> None:
     assert "被依法撤销" in page
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("typed", "status", "told"),
     [
@@ -92,12 +94,14 @@ def test_a_paper_code_leads_to_the_live_status(registry: Registry) -> None:
     assert (other.status_code, "不是本系统的核验二维码" in other.text) == (422, True)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_identifiers_cannot_be_tried_through(registry: Registry) -> None:
     statuses = [verify(registry, UNKNOWN)[0] for _ in range(A_MINUTE + 1)]
     assert statuses[-1] == 429
     assert set(statuses[:-1]) == {404}
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_api_has_a_page_of_its_own(registry: Registry) -> None:
     page = registry.client.get("/api/docs", headers=HTML).text
     assert "/api/v1/verify/identifier" in page

@@ -175,6 +175,7 @@ def test_a_file_of_an_ended_licence_passes_but_is_not_usable(registry: Registry)
     assert (answer["verdict"], answer["usable_now"], answer["reason"]) == ("passed", "no", "licence_ended")
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_too_large_a_file_is_named(registry: Registry) -> None:
     status, answer = by_file(registry, b"0" * (registry.parts.settings.most_upload_bytes + 1))
     assert (status, answer["code"]) == (413, "file_too_large")
@@ -192,6 +193,7 @@ def test_a_batch_answers_each_and_logs_each(registry: Registry) -> None:
     assert too_many.status_code == 400
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -212,6 +214,7 @@ def test_every_call_carries_a_purpose_without_personal_numbers(
     assert PERSON.code not in str(answer)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic dG9rZW4taG91c2luZw=="])
 def test_without_a_good_token_nothing_answers(registry: Registry, header: str) -> None:
     reply = registry.client.post("/api/v1/verify/identifier", json={}, headers={"Authorization": header})
@@ -220,6 +223,7 @@ def test_without_a_good_token_nothing_answers(registry: Registry, header: str) -
     assert reply.json()["code"] == "invalid_token"
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_english_where_it_is_asked_for(registry: Registry) -> None:
     reply = registry.call(
         "POST", "/verify/identifier", json={**PURPOSE, "identifier": UNKNOWN}, headers={"Accept-Language": "en"}
@@ -227,6 +231,7 @@ def test_english_where_it_is_asked_for(registry: Registry) -> None:
     assert reply.json()["title"] == "This registry does not hold that licence."
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_half_a_surrogate_is_refused_not_crashed_on(registry: Registry) -> None:
     body = '{"purpose": "x", "matter": "M1", "holder": {"code": "1"}, "types": ["\\ud800"]}'
     reply = registry.call("POST", "/licences/search", content=body, headers={"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""After a succession of bodies: the licence keeps its issuer, shows today's competent body, and that body may operate."""
+"""After a succession of bodies: the licence keeps its issuer and shows today's competent body, which may operate."""
 
 from __future__ import annotations
 

@@ -35,6 +35,8 @@ from signing_service.verification.policy import Policy, Purpose
 
 NOW = datetime(2026, 11, 24, 7, 4, tzinfo=UTC)
 """A Tuesday."""
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+"""RFC 9336."""
 REVIEWER = frozenset({"reviewer"})
 CLERK = Actor("clerk", "approvals", frozenset({"window"}))
 FIELDS = {"project_name": "滨河路一号综合楼", "location": "示例区滨河路1号", "content": "新建综合楼一栋"}
@@ -115,6 +117,7 @@ class Keys:
                 ),
                 critical=True,
             )
+            .add_extension(x509.ExtendedKeyUsage([DOCUMENT_SIGNING]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.root.public_key()), critical=False)
             .sign(self.root, hashes.SHA256())

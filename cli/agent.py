@@ -62,9 +62,13 @@ def agent(
     if terminal or once or not _has_display():
         run(_terminal(_language(ctx), read_pin, consent=consent))
     else:
+        from signing_service.agent.login import log_in
         from signing_service.agent.window import run_window
 
-        run_window(_language(ctx), run)
+        def enter(surface: Any) -> None:
+            log_in(connect(paired, ca_file=ca_file), key, surface, webbrowser.open)
+
+        run_window(_language(ctx), run, enter)
 
 
 @app.command("pair")

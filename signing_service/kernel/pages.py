@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -74,6 +74,12 @@ def when(instant: datetime, language: Language) -> str:
     return f"{text} (UTC+8)"
 
 
+def day(date_: date, language: Language) -> str:
+    """2026年11月24日 or 24 November 2026."""
+    pattern, locale = ("y年M月d日", "zh_CN") if language == "zh" else ("d MMMM y", "en_GB")
+    return str(format_date(date_, pattern, locale=locale))
+
+
 def _in_language(language: Language) -> dict[str, Any]:
     say: Callable[[Text], str] = lambda text: text.in_(language)  # noqa: E731
     return {
@@ -81,6 +87,7 @@ def _in_language(language: Language) -> dict[str, Any]:
         "html_language": "zh-CN" if language == "zh" else "en",
         "t": lambda zh, en: zh if language == "zh" else en,
         "say": say,
+        "day": lambda value: day(value, language),
         "when": lambda instant: Markup('<time datetime="{}">{}</time>').format(
             instant.isoformat(timespec="seconds"), when(instant, language)
         ),

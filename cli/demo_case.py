@@ -9,7 +9,7 @@ from cli import cast
 from cli.demo_tokens import DemoTokens
 from cli.pdfsig import require_valid
 from cli.reviewing import Opinion, sign_step
-from cli.sealing import SealingDesk
+from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
 from signing_service.approvals.applicants import Applicant
 from signing_service.approvals.areas import Area
@@ -93,9 +93,10 @@ class CaseRunner:
         work, holder = self.stage.work, cast.SEAL_HOLDER
         revision = typeset_outward(work, opened.case_id, CLERK, code=code, seal_mm=cast.SEAL_DIAMETER_MM)
         place = placing_of(revision.area) or Placing(page=-1, x_mm=MARGIN_MM, y_mm=MARGIN_MM, corner="lower-right")
-        desk = SealingDesk(self.stage.settings, self.stage.custody, self.timestamper)
+        desk = SealingDesk(self.stage.settings, self.stage.use_book(), self.stage.custody, self.timestamper)
+        use = SealUseOf(opened.case_id, revision.kind, holder.id)
         with self.tokens.opened(holder) as token:
-            outward = desk.authorise_and_seal(revision.content, place, token, self.stage.clock.now())
+            outward = desk.authorise_and_seal(revision.content, place, token, use, self.stage.clock.now())
         sealed(work, opened.case_id, self.tokens.actor(holder), outward, examine=self.stage.examine)
         return revision.content, outward
 

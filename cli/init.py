@@ -66,7 +66,7 @@ def make_home(home: Path, database_url: str, progress: Progress) -> Settings:
         with progress.step(Text("部门、人员、客户端", "departments, officers, client")):
             _found_records(settings, database, founded, tokens)
         with progress.step(Text("电子印章", "agency seal")):
-            found_seal(settings, database, founded)
+            found_seal(settings, database, SystemClock())
         database.close()
     return load_settings(home)
 

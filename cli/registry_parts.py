@@ -16,7 +16,7 @@ from cert_registry.web.evidence import evidence_signer
 from cert_registry.web.parts import RegistryParts
 from cli import cast
 from cli.paper_codes import PaperCodes
-from cli.sealing import SealingDesk
+from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
 from signing_service.app import Parts
 from signing_service.approvals.course import registered
@@ -37,7 +37,7 @@ class RegistryDesk:
 
     def __init__(self, stage: Stage, timestamper: Timestamper) -> None:
         self._stage = stage
-        self._sealing = SealingDesk(stage.settings, stage.custody, timestamper)
+        self._sealing = SealingDesk(stage.settings, stage.use_book(), stage.custody, timestamper)
         self._settings = registry_settings(stage.settings)
         self.codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
         self.catalogue = Catalogue.load()
@@ -56,14 +56,14 @@ class RegistryDesk:
 
     def seal(self, draft: Draft, rendered: bytes) -> bytes:
         """A rendered licence, sealed under the holder's standing order for its type."""
-        return self._sealing.seal_under_order(
-            rendered, _centred(draft.seal_centre_mm), draft.type_key, self._stage.clock.now()
-        )
+        use = SealUseOf(f"licence:{draft.identifier}", draft.type_key, REGISTRY.id)
+        return self._sealing.seal_under_order(rendered, _centred(draft.seal_centre_mm), use, self._stage.clock.now())
 
     def seal_copy(self, draft: CopyDraft) -> bytes:
         """A purpose-bound copy, sealed under the standing order for copies."""
+        use = SealUseOf(f"copy:{draft.id}", COPY_ORDER, REGISTRY.id)
         return self._sealing.seal_under_order(
-            draft.rendered, _centred(draft.seal_centre_mm), COPY_ORDER, self._stage.clock.now()
+            draft.rendered, _centred(draft.seal_centre_mm), use, self._stage.clock.now()
         )
 
     def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:

@@ -17,17 +17,21 @@ from cli.opened_home import load_picture
 from hardware.ports import Mechanism, Token
 from signing_service.custody.keys import SealKey
 from signing_service.custody.ports import CustodyPort
-from signing_service.errors import SigningServiceError, Text
+from signing_service.errors import ExplainedError, SigningServiceError, Text
 from signing_service.kernel.blobs import write_atomically
 from signing_service.kernel.clock import local
 from signing_service.pades.appearance import SealAppearance
 from signing_service.pades.placing import AnyPlacing
 from signing_service.pades.ports import Timestamper
 from signing_service.pades.request import Level, SignatureRequest
-from signing_service.pades.sign import complete, prepare, sign
+from signing_service.pades.sign import complete, prepare
+from signing_service.pdf.prepared import PreparedSignature
+from signing_service.pki.rules import Actor
 from signing_service.pki.signature_algorithms import algorithm_for
 from signing_service.seals.authorisation import Authorisation, authorise_digests, standing_order
+from signing_service.seals.conditions import UseRequest
 from signing_service.seals.holder_signature import sign_authorisation
+from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 
 VALID_FOR = timedelta(hours=1)
@@ -52,39 +56,49 @@ class NoStandingOrder(SigningServiceError):
 
 
 @dataclass(frozen=True, slots=True)
+class SealUseOf:
+    """For the book of uses: `reference` is unique for a seal (a case's or licence's id), `actor` who has it sealed."""
+
+    reference: str
+    document_type: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class SealingDesk:
-    """What sealing needs: the home's settings, custody, and a timestamp authority."""
+    """What sealing needs: the home's settings, the book of uses, custody, and a timestamp authority."""
 
     settings: Settings
+    book: UseBook
     custody: CustodyPort
     timestamper: Timestamper
 
-    def authorise_and_seal(self, pdf: bytes, placing: AnyPlacing, holder: Token, now: datetime) -> bytes:
+    def authorise_and_seal(
+        self, pdf: bytes, placing: AnyPlacing, holder: Token, use: SealUseOf, now: datetime
+    ) -> bytes:
         """One document: prepared, authorised by its digest with the holder's key, sealed, stamped, locked.
 
-        Raises PdfRefusal and PadesError for the file, AuthorisationRefused and CustodyError, and the TSA's errors.
+        Raises PdfRefusal and PadesError for the file, SealError for seal and conditions, AuthorisationRefused and
+        CustodyError, and the TSA's errors.
         """
-        seal = SealKey.of(self.custody, cast.DEFAULT_SEAL, b"")
-        prepared = prepare(pdf, self._request(placing, now), seal.certificate, seal.chain)
+        seal, prepared = self._prepared(pdf, placing, now)
         begin = now.replace(microsecond=0)
         allowed = authorise_digests(
             cast.DEFAULT_SEAL, {prepared.digest.hex()}, not_before=begin, until=begin + VALID_FOR
         )
-        granted = SealKey.of(self.custody, cast.DEFAULT_SEAL, signed_by(holder, allowed))
-        value = granted.sign(prepared.signed_attributes, _mechanism(seal.certificate))
-        token = self.timestamper.timestamp(hashlib.sha256(value).digest())
-        return complete(prepared, value, certificate=seal.certificate, chain=seal.chain, timestamp_token=token)
+        return self._sealed(seal, prepared, signed_by(holder, allowed), use)
 
-    def seal_under_order(self, pdf: bytes, placing: AnyPlacing, document_type: str, now: datetime) -> bytes:
+    def seal_under_order(self, pdf: bytes, placing: AnyPlacing, use: SealUseOf, now: datetime) -> bytes:
         """One document under the holder's standing order for its type. Raises NoStandingOrder and as above."""
-        path = order_file(self.settings, document_type)
+        path = order_file(self.settings, use.document_type)
         if not path.exists():
-            raise NoStandingOrder(document_type)
-        key = SealKey.of(self.custody, cast.DEFAULT_SEAL, path.read_bytes(), document_type=document_type)
-        return sign(pdf, self._request(placing, now), key, timestamper=self.timestamper)
+            raise NoStandingOrder(use.document_type)
+        seal, prepared = self._prepared(pdf, placing, now)
+        return self._sealed(seal, prepared, path.read_bytes(), use)
 
-    def _request(self, placing: AnyPlacing, now: datetime) -> SignatureRequest:
-        return SignatureRequest(
+    def _prepared(self, pdf: bytes, placing: AnyPlacing, now: datetime) -> tuple[SealKey, PreparedSignature]:
+        seal = SealKey.of(self.custody, cast.DEFAULT_SEAL, b"")
+        request = SignatureRequest(
             field=f"Seal-{now:%Y%m%d%H%M%S%f}",
             signed_at=local(now),
             appearance=SealAppearance(load_picture(self.settings, cast.DEFAULT_SEAL)),
@@ -93,6 +107,24 @@ class SealingDesk:
             lock=True,
             level=Level.B_T,
         )
+        return seal, prepare(pdf, request, seal.certificate, seal.chain)
+
+    def _sealed(self, seal: SealKey, prepared: PreparedSignature, authorisation: bytes, use: SealUseOf) -> bytes:
+        """T1 reserves, the token signs, T2 releases; the seal's state is asked again at each (DESIGN 5)."""
+        actor = Actor(use.actor, department=cast.APPROVING.id)
+        request = UseRequest(use.reference, use.document_type, prepared.digest.hex(), use.actor)
+        number = self.book.reserve(cast.DEFAULT_SEAL, request, actor)
+        granted = SealKey.of(self.custody, cast.DEFAULT_SEAL, authorisation, document_type=use.document_type)
+        try:
+            value = granted.sign(prepared.signed_attributes, _mechanism(seal.certificate))
+        except ExplainedError as refusal:
+            self.book.void(number, refusal.code, actor)
+            raise
+        self.book.signed(number, actor)
+        token = self.timestamper.timestamp(hashlib.sha256(value).digest())
+        sealed = complete(prepared, value, certificate=seal.certificate, chain=seal.chain, timestamp_token=token)
+        self.book.release(number, actor)
+        return sealed
 
 
 def give_standing_order(settings: Settings, holder: Token, document_type: str, now: datetime) -> None:

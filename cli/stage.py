@@ -21,6 +21,8 @@ from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.pki.assembly import PkiServices
 from signing_service.pki.register import CertificateRegister
 from signing_service.pki.tsp_client import HttpTimestamper
+from signing_service.seals.register import SealRegister
+from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 from signing_service.verification.engine import verify
 from signing_service.verification.ports import StatusSource
@@ -54,6 +56,10 @@ class Stage:
     def data_key(self) -> bytes:
         """The key for holders' codes, unwrapped by custody's token."""
         return self.custody.unwrap_data_key(data_key_file(self.settings).read_bytes())
+
+    def use_book(self) -> UseBook:
+        """The seals' book of uses on this home's register."""
+        return UseBook(SealRegister(self.database, self.clock, AuditLog()))
 
     def close(self) -> None:
         self.database.close()

@@ -5,7 +5,7 @@ from alembic import op
 
 from signing_service.kernel import database
 
-revision = "6319b90528f5"
+revision = "57dddec2c6fd"
 down_revision = None
 branch_labels = ("registry",)
 depends_on = None
@@ -20,6 +20,35 @@ def upgrade() -> None:
         sa.Column("by", sa.String(length=128), nullable=False),
         sa.PrimaryKeyConstraint("code_hash", "type_code", name=op.f("pk_absorbed_certificate")),
     )
+    op.create_table(
+        "bulk_job",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("issuer_code", sa.String(length=32), nullable=False),
+        sa.Column("issuer_name", sa.String(length=200), nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=False),
+        sa.Column("started_by", sa.String(length=128), nullable=False),
+        sa.Column("department", sa.String(length=64), nullable=False),
+        sa.Column("started_at", database.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk_job")),
+    )
+    op.create_table(
+        "event_subscription",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("department", sa.String(length=64), nullable=False),
+        sa.Column("matter", sa.String(length=64), nullable=False),
+        sa.Column("url", sa.String(length=500), nullable=False),
+        sa.Column("types", sa.JSON(), nullable=False),
+        sa.Column("issuers", sa.JSON(), nullable=False),
+        sa.Column("after", sa.Integer(), nullable=False),
+        sa.Column("created_at", database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", database.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event_subscription")),
+    )
+    with op.batch_alter_table("event_subscription", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_event_subscription_department"), ["department"], unique=False)
+
     op.create_table(
         "holder_consent",
         sa.Column("code_hash", sa.String(length=64), nullable=False),
@@ -165,6 +194,42 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sharing_grant_department"), ["department"], unique=False)
 
     op.create_table(
+        "bulk_row",
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("identifier", sa.String(length=128), nullable=False),
+        sa.Column("error", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["bulk_job.id"], name=op.f("fk_bulk_row_job_id_bulk_job")),
+        sa.PrimaryKeyConstraint("job_id", "number", name=op.f("pk_bulk_row")),
+    )
+    with op.batch_alter_table("bulk_row", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bulk_row_state"), ["state"], unique=False)
+
+    op.create_table(
+        "event_delivery",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("subscription_id", sa.String(length=32), nullable=False),
+        sa.Column("event_number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("last_error", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscription_id"],
+            ["event_subscription.id"],
+            name=op.f("fk_event_delivery_subscription_id_event_subscription"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event_delivery")),
+        sa.UniqueConstraint(
+            "subscription_id", "event_number", name=op.f("uq_event_delivery_subscription_id_event_number")
+        ),
+    )
+    with op.batch_alter_table("event_delivery", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_event_delivery_state"), ["state"], unique=False)
+
+    op.create_table(
         "licence_holder",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("licence_id", sa.Integer(), nullable=False),
@@ -224,6 +289,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_licence_holder_code_hash"))
 
     op.drop_table("licence_holder")
+    with op.batch_alter_table("event_delivery", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_delivery_state"))
+
+    op.drop_table("event_delivery")
+    with op.batch_alter_table("bulk_row", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bulk_row_state"))
+
+    op.drop_table("bulk_row")
     with op.batch_alter_table("sharing_grant", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sharing_grant_department"))
 
@@ -257,5 +330,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_holder_consent_identifier"))
 
     op.drop_table("holder_consent")
+    with op.batch_alter_table("event_subscription", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_subscription_department"))
+
+    op.drop_table("event_subscription")
+    op.drop_table("bulk_job")
     op.drop_table("absorbed_certificate")
     # ### end Alembic commands ###

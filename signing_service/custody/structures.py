@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import cbor2
-from asn1crypto import cms, crl, ocsp, x509
+from asn1crypto import cms, ocsp, x509
 from asn1crypto import tsp as _tsp  # noqa: F401 - its import teaches asn1crypto the attributes of a timestamp
 
 from signing_service.custody.errors import StructureRefused
 from signing_service.custody.policy import ServiceEntry
+from signing_service.pki.to_be_signed import certificate_list_issuer
 from signing_service.seals.structures import SealUnreadable, read_seal_info
 
 TSA, OCSP, ISSUING, EVIDENCE, PAPER_CODE, LOG = "tsa", "ocsp", "issuing", "evidence", "paper_code", "log"
@@ -77,8 +78,9 @@ def _ocsp(content: bytes, _entry: ServiceEntry) -> None:
 def _issuing(content: bytes, entry: ServiceEntry) -> None:
     """TBSCertificate of an end entity, or TBSCertList, in the issuing certificate's name (RFC 5280)."""
     issuer = x509.Certificate.load(entry.certificate).subject.dump()
-    if _is_certificate_list(content):
-        _require(_exact(crl.TbsCertList, content)["issuer"].dump() == issuer, "the CRL has another issuer")
+    named = certificate_list_issuer(content)
+    if named is not None:
+        _require(named == issuer, "the CRL has another issuer")
         return
     certificate = _exact(x509.TbsCertificate, content)
     _require(certificate["issuer"].dump() == issuer, "the certificate has another issuer")
@@ -87,14 +89,6 @@ def _issuing(content: bytes, entry: ServiceEntry) -> None:
     _require(not is_authority, "an authority's certificate is made at a ceremony, not here")
     usage = [e["extn_value"].parsed.native for e in certificate["extensions"] if e["extn_id"].native == "key_usage"]
     _require(not usage or not usage[0] & {"key_cert_sign", "crl_sign"}, "this key usage is an authority's")
-
-
-def _is_certificate_list(content: bytes) -> bool:
-    try:
-        _exact(crl.TbsCertList, content)["this_update"].native  # noqa: B018 - reading it is the test
-    except (ValueError, TypeError, KeyError):
-        return False
-    return True
 
 
 def _evidence(content: bytes, _entry: ServiceEntry) -> None:

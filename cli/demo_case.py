@@ -25,9 +25,9 @@ from signing_service.verification.report import Report
 CLERK = Actor("clerk", cast.APPROVING.id, frozenset({"clerk"}))
 TWO_DOCUMENTS, GIVEN_DOCUMENT = "project-plan", "given-document"
 PROJECT = {
-    "project_name": "示例产业园一期",
+    "project_name": "示例产业园",
     "location": "示例市示例区示例路1号",
-    "content": "总建筑面积12000平方米,地上4层",
+    "content": "总建筑面积12000平方米",
 }
 FIELD_MM, GAP_MM, MARGIN_MM = (78.0, 21.0), 3.0, 15.0
 

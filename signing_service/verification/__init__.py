@@ -6,7 +6,8 @@ limits) and a `StatusSource` for facts that live above. Goes out: a `Report`; an
 May not: open a file, read a clock, fetch anything except through the `Fetcher` that the policy holds, import a room
 beside it.
 
-Reading order: `engine` (the procedure), `checks` of one signature in `one_signature`, `changes` (what happened after
-signing), `chain` and `revocation` (whom to believe), `verdict` (the conclusion), `syntax` and `document` (a PDF reader
-of its own that is strict about positions, because most attacks live in the gap between two readers).
+Reading order: `engine` (the procedure), `integrity`, `trust`, `acceptance` and `timestamps` (the checks of one
+signature), `later_changes` and `comparison` (what happened after signing), `chain` and `revocation` (whom to believe),
+`conclusion` (the worst finding wins), `syntax` and `document` (a PDF reader of its own that is strict about positions,
+because most attacks live in the gap between two readers).
 """

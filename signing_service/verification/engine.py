@@ -29,7 +29,7 @@ from signing_service.verification.later_changes import Step, is_junk, judge_chan
 from signing_service.verification.levels import level_of
 from signing_service.verification.limits import Spending
 from signing_service.verification.policy import Policy
-from signing_service.verification.ports import StatusSource
+from signing_service.verification.ports import Facts, StatusSource
 from signing_service.verification.reasons import REASONS, Usable
 from signing_service.verification.report import Check, Report
 from signing_service.verification.revocation import RevocationData
@@ -41,6 +41,8 @@ def verify(pdf: bytes, policy: Policy, status: StatusSource | None = None, *, fi
     fetcher."""
     try:
         return _verify(pdf, policy, status, file_name)
+    except _SourceFailed as failure:
+        raise (failure.__cause__ or failure) from None
     except (ResourceLimit, RecursionError, MemoryError) as error:
         return _stopped(file_name, pdf, policy, "resource_limit", str(error))
     except PasswordNeeded as error:
@@ -68,7 +70,7 @@ def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: 
         pdf, document.file.spending, [item.coverage for item in found if isinstance(item.coverage, Coverage)]
     )
     digest = digests.of_file()
-    facts = status.facts(identifiers, digest, policy.at) if status is not None else None
+    facts = _ask(status, identifiers, digest, policy) if status is not None else None
     store = read_security_store(document)
     trust = TrustStore(policy, store.certificates)
     revocation = RevocationData([*policy.crls, *store.crls], [*policy.ocsp_responses, *store.ocsp_responses], trust)
@@ -77,6 +79,17 @@ def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: 
     steps = steps_between(signatures, revisions)
     _judge_each(signatures, steps, context, _archived_time(pdf, context))
     return _report(file_name, digest, signatures, steps, context, identifiers)
+
+
+class _SourceFailed(Exception):
+    """The caller's status source raised; its own error is the cause and goes back to the caller."""
+
+
+def _ask(status: StatusSource, identifiers: tuple[str, ...], digest: bytes, policy: Policy) -> Facts:
+    try:
+        return status.facts(identifiers, digest, policy.at)
+    except Exception as error:
+        raise _SourceFailed from error
 
 
 def _open(pdf: bytes, policy: Policy) -> Document:

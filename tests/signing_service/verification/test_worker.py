@@ -56,6 +56,8 @@ def test_a_source_that_fails_is_not_hidden(sealed, policy):
 
     with pytest.raises(LookupError):
         verify_in_worker(sealed, policy, Broken())
+    with pytest.raises(LookupError):
+        engine.verify(sealed, policy, Broken())
 
 
 class Library:

@@ -124,7 +124,9 @@ def open_(
             simulated=simulated, basis_case=_case_id(work, basis_case) if basis_case else "",
         )  # fmt: skip
         opened = open_case(work, request, _actor(work, by))
-    typer.echo(json.dumps({"case": opened.number, "id": opened.case_id, "query_code": opened.query_code}))
+    typer.echo(
+        json.dumps({"case": opened.number, "id": opened.case_id, "query_code": opened.query_code}, ensure_ascii=False)
+    )
 
 
 @app.command("accept")

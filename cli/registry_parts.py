@@ -24,6 +24,7 @@ from signing_service.approvals.rules import Actor
 from signing_service.custody.structures import EVIDENCE
 from signing_service.pades.placing import Placing
 from signing_service.pades.ports import Timestamper
+from signing_service.people.departments import Department
 from signing_service.people.oauth import TokenEndpoint
 from signing_service.verification.ports import StatusSource
 from signing_service.web.oauth_endpoints import caller_of
@@ -69,6 +70,12 @@ class RegistryDesk:
     def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:
         return self._stage.judge(content, name, status).as_json()
 
+    def _codes_of(self, department_id: str) -> frozenset[str]:
+        """The issuer codes for which a department is competent: its own."""
+        with self._stage.database.read() as session:
+            department = session.get(Department, department_id)
+            return frozenset() if department is None else frozenset({department.code})
+
     def parts(self, tokens: TokenEndpoint, service: Parts) -> RegistryParts:
         """Everything that the API is given; `service` is what it is added to."""
         stage = self._stage
@@ -88,6 +95,7 @@ class RegistryDesk:
             paper_code=self.codes.of_licence,
             seal=self.seal,
             seal_copy=self.seal_copy,
+            department_codes=self._codes_of,
             service=service,
         )
 

@@ -10,7 +10,7 @@ from signing_service.app import Task, Worker, create_worker
 from signing_service.kernel.outbox import deliver
 from signing_service.settings import Settings
 
-OUTBOX, CRLS = "outbox", "crls"
+OUTBOX, CRLS, EVENTS = "outbox", "crls", "events"
 
 
 def make_worker(settings: Settings, url: str) -> Worker:

@@ -5,7 +5,7 @@ from alembic import op
 
 from signing_service.kernel import database
 
-revision = "57dddec2c6fd"
+revision = "260706e17be3"
 down_revision = None
 branch_labels = ("registry",)
 depends_on = None

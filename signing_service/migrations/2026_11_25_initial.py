@@ -5,7 +5,7 @@ from alembic import op
 
 from signing_service.kernel import database
 
-revision = "259f6d88a7a6"
+revision = "b593e38680f4"
 down_revision = None
 branch_labels = ("signing",)
 depends_on = None

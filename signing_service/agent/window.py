@@ -12,6 +12,7 @@ import queue
 import threading
 import tkinter
 from collections.abc import Callable, Sequence
+from functools import partial
 from tkinter import ttk
 from typing import Any
 
@@ -126,7 +127,7 @@ class Window:
         self.root.bind("<Left>", lambda _event: self._turn(-1))
         self.root.bind("<Right>", lambda _event: self._turn(1))
         for key, pages in (("<Up>", -0.2), ("<Down>", 0.2), ("<Prior>", -0.9), ("<Next>", 0.9)):
-            self.root.bind(key, lambda _event, share=pages: self._scroll(share))
+            self.root.bind(key, partial(self._scroll, pages))
         self.root.bind("<MouseWheel>", lambda event: self._scroll(-0.2 if event.delta > 0 else 0.2))
         self.root.bind("<Button-4>", lambda _event: self._scroll(-0.2))
         self.root.bind("<Button-5>", lambda _event: self._scroll(0.2))
@@ -167,7 +168,7 @@ class Window:
             self._at = max(0, min(len(self._pages) - 1, self._at + by))
             self._draw_page()
 
-    def _scroll(self, share: float) -> None:
+    def _scroll(self, share: float, _event: object = None) -> None:
         """By a share of the visible height."""
         top, bottom = self.canvas.yview()
         self.canvas.yview_moveto(top + share * (bottom - top))

@@ -1,4 +1,4 @@
-// One document by key: n p next and previous, a sign, r return. Seeing the last page marks it as read.
+// One document by key: n p next and previous, a sign, r return. Seeing the end of the last page marks it as read.
 const click = (selector) => { const found = document.querySelector(selector); if (found) found.click(); return Boolean(found); };
 const acts = {
   n: () => click("#after"),
@@ -13,7 +13,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 const pages = document.getElementById("pages");
-const last = pages.lastElementChild;
+const end = document.getElementById("end");
 const markRead = async () => {
   const reply = await fetch(`/desk/documents/${pages.dataset.reference}/read`, { method: "POST", headers: { accept: "application/json" } });
   if (!reply.ok) return;
@@ -24,6 +24,6 @@ const markRead = async () => {
 if (pages.dataset.read === "no" && pages.dataset.canSign === "yes" && "IntersectionObserver" in window) {
   const watch = new IntersectionObserver((seen) => {
     if (seen.some((each) => each.isIntersecting)) { watch.disconnect(); markRead(); }
-  }, { threshold: 0.1 });
-  watch.observe(last);
+  });
+  watch.observe(end);
 }

@@ -83,6 +83,15 @@ def find_case(session: Session, case_id: str) -> ApprovalCase:
     return case
 
 
+def case_id_of(session: Session, named: str) -> str:
+    """The id of a case that is named by its number or id. Raises CaseNotFound."""
+    query = select(ApprovalCase.id).where((ApprovalCase.number == named.strip()) | (ApprovalCase.id == named.strip()))
+    found = session.scalar(query)
+    if found is None:
+        raise CaseNotFound(named)
+    return found
+
+
 def find_step(case: ApprovalCase, step_id: int) -> RouteStep:
     """Raises StepNotFound."""
     for step in case.steps:

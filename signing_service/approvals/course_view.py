@@ -83,33 +83,44 @@ class CaseView:
 def view_case(work: Casework, case_id: str) -> CaseView:
     """Raises CaseNotFound."""
     with work.database.read() as session:
-        case = find_case(session, case_id)
-        matter = work.matter_of(case)
-        promised = case_due(work, session, case, matter.promised_days)
-        delivered = CaseState(case.state) in (CaseState.DELIVERED, CaseState.RECALLED, CaseState.SUPERSEDED)
-        return CaseView(
-            case_id=case.id,
-            number=case.number,
-            matter=matter.name,
-            title=case.title,
-            state=str(case.state),
-            words=CASE_WORDS[CaseState(case.state)],
-            simulated=case.simulated,
-            applicant_name=case.applicant_name,
-            issuer_name=case.issuer_name,
-            received_at=case.received_at,
-            accepted_at=case.accepted_at,
-            ended_at=case.ended_at,
-            statutory_due=case_due(work, session, case, matter.statutory_days),
-            promised_due=promised,
-            card=_card(work, session, case, promised),
-            document_number=case.document_number or "",
-            document_digest=_released(case) if delivered else "",
-            licence=case.licence,
-            steps=[_step(session, step) for step in case.steps],
-            notices=_notices(session, case_id),
-            clock=_clock(session, case_id),
-        )
+        return _view(work, session, find_case(session, case_id))
+
+
+def running_cases(work: Casework) -> list[CaseView]:
+    """All cases that have not ended, those promised soonest first, those not yet accepted last."""
+    with work.database.read() as session:
+        query = select(ApprovalCase).where(ApprovalCase.ended_at.is_(None)).order_by(ApprovalCase.number)
+        views = [_view(work, session, case) for case in session.scalars(query)]
+    return sorted(views, key=lambda view: date.max if view.promised_due is None else view.promised_due.day)
+
+
+def _view(work: Casework, session: Session, case: ApprovalCase) -> CaseView:
+    matter = work.matter_of(case)
+    promised = case_due(work, session, case, matter.promised_days)
+    delivered = CaseState(case.state) in (CaseState.DELIVERED, CaseState.RECALLED, CaseState.SUPERSEDED)
+    return CaseView(
+        case_id=case.id,
+        number=case.number,
+        matter=matter.name,
+        title=case.title,
+        state=str(case.state),
+        words=CASE_WORDS[CaseState(case.state)],
+        simulated=case.simulated,
+        applicant_name=case.applicant_name,
+        issuer_name=case.issuer_name,
+        received_at=case.received_at,
+        accepted_at=case.accepted_at,
+        ended_at=case.ended_at,
+        statutory_due=case_due(work, session, case, matter.statutory_days),
+        promised_due=promised,
+        card=_card(work, session, case, promised),
+        document_number=case.document_number or "",
+        document_digest=_released(case) if delivered else "",
+        licence=case.licence,
+        steps=[_step(session, step) for step in case.steps],
+        notices=_notices(session, case.id),
+        clock=_clock(session, case.id),
+    )
 
 
 def _card(work: Casework, session: Session, case: ApprovalCase, promised: Due | None) -> Card:

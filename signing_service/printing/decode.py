@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 
 import zxingcpp
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFilter, UnidentifiedImageError
 
 from signing_service.errors import Text
 from signing_service.printing.errors import PrintingError
 
 MOST_PIXELS = 64_000_000
+SMOOTHED_BY = 1.2
 
 
 class PictureUnreadable(PrintingError):
@@ -25,10 +26,22 @@ class PictureUnreadable(PrintingError):
 
 
 def decode_page(picture: bytes | Image.Image) -> list[str]:
-    """Texts of all QR codes on the picture (PNG, JPEG or an image). Raises PictureUnreadable."""
-    image = _opened(picture) if isinstance(picture, bytes) else picture
-    found = zxingcpp.read_barcodes(image.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
-    return [code.text for code in found if code.valid]
+    """Texts of all QR codes on the picture (PNG, JPEG or an image). Raises PictureUnreadable.
+
+    Where none is found the picture is tried smoothed, then enlarged: the first helps against noise, the second against
+    coarse scans.
+    """
+    grey = (_opened(picture) if isinstance(picture, bytes) else picture).convert("L")
+    for look in (grey, grey.filter(ImageFilter.GaussianBlur(SMOOTHED_BY)), _enlarged(grey)):
+        found = zxingcpp.read_barcodes(look, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
+        if texts := [code.text for code in found if code.valid]:
+            return texts
+    return []
+
+
+def _enlarged(grey: Image.Image) -> Image.Image:
+    size = (grey.width * 3 // 2, grey.height * 3 // 2)
+    return grey if size[0] * size[1] > MOST_PIXELS else grey.resize(size, Image.Resampling.BICUBIC)
 
 
 def _opened(content: bytes) -> Image.Image:

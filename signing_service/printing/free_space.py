@@ -20,6 +20,8 @@ INK_BELOW = 245
 EDGE_MM = 5.0
 """What home printers leave blank along each edge."""
 CLEARANCE_MM = 1.0
+RANK_MM = 6.0
+"""How much nearer to its edge a later side has to be than an earlier one to be taken instead."""
 Side = Literal["bottom", "top", "left", "right", "inside"]
 
 
@@ -54,7 +56,10 @@ class PageSpace:
         return float(self._ink.shape[0] * CELL_MM)
 
     def take(self, width_mm: float, height_mm: float, sides: Sequence[Side]) -> Spot | None:
-        """The free box of this size nearest to an edge, sides in order of preference; None when there is none."""
+        """The free box of this size nearest to an edge, earlier sides preferred; None when there is none.
+
+        "inside" is for what finds room in no margin: the outer quarter along an edge.
+        """
         pad = round(CLEARANCE_MM / CELL_MM)
         high, wide = (int(np.ceil(size / CELL_MM)) + 2 * pad for size in (height_mm, width_mm))
         free = self._free_positions(high, wide)
@@ -84,7 +89,7 @@ class PageSpace:
         wide: int,
         sides: Sequence[Side],
     ) -> tuple[int | None, Side]:
-        """Index of the best position. A margin is the outer quarter of a page; along it, the nearest to a corner."""
+        """Index and side of the best position: near its edge and, along the edge, near a corner."""
         height, width = self._ink.shape
         distances = {
             "bottom": rows,
@@ -93,11 +98,16 @@ class PageSpace:
             "right": width - columns - wide,
             "inside": np.minimum.reduce([rows, height - rows - high, columns, width - columns - wide]),
         }
-        for side in sides:
+        best: tuple[float, int | None, Side] = (np.inf, None, "inside")
+        for rank, side in enumerate(sides):
             distance = distances[side]
             limit = max(height, width) if side == "inside" else (height if side in ("bottom", "top") else width) // 4
-            cost = distance * 4 + (columns if side in ("bottom", "top") else rows) * 0.01
             near = np.nonzero(distance <= limit)[0]
-            if near.size:
-                return int(near[np.argmin(cost[near])]), side
-        return None, "inside"
+            if not near.size:
+                continue
+            along = columns if side in ("bottom", "top") else rows
+            cost = distance[near] + along[near] * 0.01 + rank * RANK_MM / CELL_MM
+            place = int(np.argmin(cost))
+            if cost[place] < best[0] and not (side == "inside" and best[1] is not None):
+                best = (float(cost[place]), int(near[place]), side)
+        return best[1], best[2]

@@ -1,7 +1,8 @@
 """A print copy (打印件): a new, unsigned PDF that looks like the sealed one and says on every page that it is a copy.
 
 The pages keep content and true size; margin lines, a 100 mm rule, the watermark and the paper code are put where the
-rendered page is free, in any of its four margins or, failing that, inside. What fits nowhere goes on an extra sheet.
+rendered page is free, in any of its four margins or, failing that, inside. Every page has its margin lines, at least
+one the code; what fits nowhere goes on an extra sheet (附页).
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def make_print_copy(sealed_pdf: bytes, *, label: CopyLabel, code: PaperCode | No
 
 
 class _Layout:
-    """Lays out one copy page by page. `needs_sheet` when the code found no room on some page."""
+    """Lays out one copy page by page."""
 
     def __init__(self, label: CopyLabel, code: PaperCode | None, pages: int) -> None:
         self._label, self._pages = label, pages
@@ -77,7 +78,12 @@ class _Layout:
         self.pen = Pen(
             [RULE_NOTE, WATERMARK, *self._captions, *self._lines(pages), *self._lines(pages + 1), "0123456789"]
         )
-        self.needs_sheet = False
+        self._unmarked, self._coded = False, code is None
+
+    @property
+    def needs_sheet(self) -> bool:
+        """A page without room for the margin block, or no page with room for the code."""
+        return self._unmarked or not self._coded
 
     def page(self, index: int, space: PageSpace, size_pt: tuple[float, float]) -> PageMarks:
         """Marks of one page: watermark, margin block, code, as far as they find room."""
@@ -88,7 +94,8 @@ class _Layout:
         code = self._code(space)
         if code is not None:
             parts.append(code)
-        self.needs_sheet |= block is None or (code is None and self._symbol is not None)
+        self._unmarked |= block is None
+        self._coded |= code is not None
         return PageMarks(*size_pt, b"\n".join(parts))
 
     def sheet(self, size_pt: tuple[float, float]) -> PageMarks:

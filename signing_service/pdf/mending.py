@@ -34,9 +34,11 @@ def mended(pdf: bytes) -> Iterator[bytes]:
 
 
 def _rebuilt(pdf: bytes) -> bytes | None:
-    found = {int(match.group(1)): match for match in _OBJECT.finditer(pdf)}  # the last definition counts
+    """None where two objects bear one number: which one is meant, only the broken table could tell."""
+    objects = list(_OBJECT.finditer(pdf))
+    found = {int(match.group(1)): match for match in objects}
     root = _root(pdf, found)
-    if root is None:
+    if root is None or len(found) != len(objects):
         return None
     base = _ended(pdf)
     rows = (

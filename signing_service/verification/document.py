@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from signing_service.verification.cross_reference import Entry, Section, is_xref_stream, read_section
+from signing_service.verification.encrypted_strings import decrypt_strings
 from signing_service.verification.errors import DamagedPdf, ResourceLimit
 from signing_service.verification.filters import decode
 from signing_service.verification.limits import Spending
@@ -30,6 +31,7 @@ class PdfFile:
     def __init__(self, data: bytes, spending: Spending) -> None:
         self.data, self.spending = data, spending
         self.decrypt: Decrypt | None = None
+        self.decrypt_string: Decrypt | None = None
         self._sections: dict[int, Section] = {}
         self._objects: dict[int, tuple[int, int, Any, int]] = {}
         self._containers: dict[int, dict[int, Any]] = {}
@@ -58,6 +60,11 @@ class PdfFile:
             position += 3
         return found
 
+    def encrypted(self, streams: Decrypt, strings: Decrypt) -> None:
+        """From now on read contents through these; what was read of objects before is forgotten."""
+        self.decrypt, self.decrypt_string = streams, strings
+        self._objects.clear()
+
     def section(self, offset: int, end: int) -> Section:
         if offset not in self._sections:
             limit = self.spending.limits.objects
@@ -80,6 +87,8 @@ class PdfFile:
         self.spending.parse()
         number, generation, position = parse_header(self.data, offset, end)
         value, position = parse_value(self.data, position, end, self.spending.limits.nesting)
+        if (decrypt := self.decrypt_string) is not None:
+            value = decrypt_strings(value, lambda raw: decrypt(number, generation, raw))
         start = stream_start(self.data, position, end) if isinstance(value, Dictionary) else None
         if start is None:
             self._objects[offset] = (number, generation, value, position)

@@ -11,9 +11,8 @@ from signing_service.verification.errors import PasswordNeeded
 from signing_service.verification.syntax import Dictionary, Name, Ref
 
 
-def open_encrypted(document: Document) -> Decrypt | None:
-    """None for a plain file, else how to decrypt streams. Raises PasswordNeeded. Strings stay as they are: no check
-    reads them."""
+def open_encrypted(document: Document) -> tuple[Decrypt, Decrypt] | None:
+    """None for a plain file, else how to decrypt streams and strings. Raises PasswordNeeded."""
     value = document.resolve(document.trailer.get("Encrypt"))
     if value is None:
         return None
@@ -29,16 +28,18 @@ def open_encrypted(document: Document) -> Decrypt | None:
         raise PasswordNeeded from error
 
 
-def _decryptor(settings: Any, identifier: bytes) -> Decrypt:
+def _decryptor(settings: Any, identifier: bytes) -> tuple[Decrypt, Decrypt]:
     from pyhanko.pdf_utils.crypt import AuthStatus, SecurityHandler
 
     handler = SecurityHandler.build(settings)
     if handler.authenticate(b"", identifier).status == AuthStatus.FAILED:
         raise PasswordNeeded
-    streams = handler.get_stream_filter()
+    return _through(handler.get_stream_filter()), _through(handler.get_string_filter())
 
+
+def _through(crypt_filter: Any) -> Decrypt:
     def decrypt(number: int, generation: int, raw: bytes) -> bytes:
-        return bytes(streams.decrypt(streams.derive_object_key(number, generation), raw))
+        return bytes(crypt_filter.decrypt(crypt_filter.derive_object_key(number, generation), raw))
 
     return decrypt
 

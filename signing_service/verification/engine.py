@@ -98,7 +98,9 @@ def _open(pdf: bytes, policy: Policy) -> Document:
     file = PdfFile(pdf, Spending(policy.limits))
     document = Document(file, len(pdf))
     if "Encrypt" in document.trailer:
-        file.decrypt = open_encrypted(document)
+        found = open_encrypted(document)
+        if found is not None:
+            file.encrypted(*found)
         document = Document(file, len(pdf))
     return document
 

@@ -134,7 +134,7 @@ def test_a_page_smaller_than_the_seal_gets_it_smaller(pki, now: datetime, tmp_pa
     assert red_box(poppler(sealed, tmp_path))[3] == pytest.approx(50 / 72 * 25.4, abs=0.6)
 
 
-LINES = ["签署人:张三", "部门:示例市行政审批局", "100% approved; 50%, ok %(ts)s", "意见:同意 (无附件)\\"]
+LINES = ["签署人:审批员甲", "部门:示例市行政审批局", "100% approved; 50%, ok %(ts)s", "意见:同意 (无附件)\\"]
 
 
 def text_signed(pki, pdf: bytes, now: datetime, lines: list[str] = LINES, **options: object) -> bytes:

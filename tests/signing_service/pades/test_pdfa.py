@@ -32,7 +32,7 @@ def archived() -> bytes:
 
 @pytest.fixture
 def signed(pki, authority, archived: bytes, now: datetime) -> bytes:
-    text = TextAppearance(["审批人:张三", "意见:同意"])
+    text = TextAppearance(["审批人:审批员甲", "意见:同意"])
     visible = SignatureRequest(field="审批", signed_at=now, appearance=text, placing=Placing(0, 20, 60, 60, 22))
     sealing = SignatureRequest(
         field="印章",

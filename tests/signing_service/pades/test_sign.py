@@ -28,7 +28,7 @@ Pdfsig = Callable[[bytes], list[str]]
 @pytest.fixture
 def request_(now: datetime) -> SignatureRequest:
     local = now.astimezone(timezone(timedelta(hours=8)))
-    return SignatureRequest(field="签名1", signed_at=local, name="张三", reason="同意 (100%)", location="示例市")
+    return SignatureRequest(field="签名1", signed_at=local, name="审批员甲", reason="同意 (100%)", location="示例市")
 
 
 def signed_data(pdf: bytes, index: int = 0) -> tuple[PdfFileReader, dict[str, object], cms.SignedData]:
@@ -62,7 +62,7 @@ def test_a_signature_is_what_the_standard_says(
 def test_the_claimed_time_keeps_its_offset(pki, make_pdf: MakePdf, request_: SignatureRequest) -> None:
     _, dictionary, _ = signed_data(sign(make_pdf(), request_, pki.key("审批员甲")))
     assert str(dictionary["/M"]).startswith(f"D:{request_.signed_at:%Y%m%d%H%M%S}+08'00'")
-    assert (dictionary["/Name"], dictionary["/Reason"]) == ("张三", "同意 (100%)")
+    assert (dictionary["/Name"], dictionary["/Reason"]) == ("审批员甲", "同意 (100%)")
     assert dictionary["/Location"] == "示例市"
 
 

@@ -124,3 +124,12 @@ def test_pages_inherit_and_defaults_fill_in(make_pdf: MakePdf) -> None:
 
     geometry = open_pdf(make_pdf(change)).pages[0].geometry
     assert (geometry.box, geometry.rotate) == ((0, 0, 300, 500), 90)
+
+
+def test_a_file_with_two_objects_of_one_number_is_not_mended(make_pdf: MakePdf) -> None:
+    """Only its broken table could tell which of them is meant."""
+    pdf = make_pdf()
+    offset = pdf.index(b"xref\n")
+    doubled = pdf[:offset] + b"3 0 obj\n<</Doubled true>>\nendobj\n" + pdf[offset:].replace(b"startxref", b"startxxxx")
+    with pytest.raises(errors.PdfUnreadable):
+        open_pdf(doubled)

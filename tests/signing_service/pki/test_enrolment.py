@@ -39,7 +39,7 @@ SECOND = Actor("OF-2", frozenset({APPROVER}))
 OFFICER = Actor("OF-9", frozenset({"reviewer"}), "ab" * 32, "D-1")
 STRANGER = Actor("OF-8", frozenset({"reviewer"}))
 HOLDER = Holder("OF-9", "D-1")
-SUBJECT = subject_name("李示例", organization="示例市自然资源局", identifier="OF-9")
+SUBJECT = subject_name("经办员甲", organization="示例市自然资源局", identifier="OF-9")
 BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 

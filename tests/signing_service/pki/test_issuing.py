@@ -113,7 +113,7 @@ def test_names_have_limits() -> None:
 
 def test_a_request_of_ours_is_read_by_openssl_and_by_us(openssl: Any, tmp_path: Path, memory_key: Any) -> None:
     key = memory_key("rsa2048")
-    made = build_request(key, key.public_key, subject_name("李示例", organization="示例市", identifier="OF-7"))
+    made = build_request(key, key.public_key, subject_name("经办员甲", organization="示例市", identifier="OF-7"))
     (tmp_path / "r.der").write_bytes(made)
     assert "verify OK" in openssl("req", "-inform", "DER", "-in", "r.der", "-verify", "-noout")
     assert read_request(made).public_key == key.public_key

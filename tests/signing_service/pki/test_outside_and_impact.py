@@ -46,7 +46,7 @@ from signing_service.pki.rules import APPROVER, OPERATOR, SYSTEM, Actor, MoveNot
 CLERK = Actor("OF-1", frozenset({OPERATOR, SYSTEM}))
 SECOND = Actor("OF-2", frozenset({APPROVER}))
 HOLDER = Holder("OF-9", "D-1")
-SUBJECT = subject_name("李示例", organization="示例市自然资源局", identifier="OF-9")
+SUBJECT = subject_name("经办员甲", organization="示例市自然资源局", identifier="OF-9")
 BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
@@ -59,7 +59,7 @@ class LicensedCa:
         self.intermediate = self._sign("issuing-ca", self.key.public_key, self.root, self.root_key, "示例认证运营CA")
 
     def certify(self, profile: str, public_key: Any, *, days: int = 365) -> bytes:
-        return self._sign(profile, public_key, self.intermediate, self.key, "李示例", days)
+        return self._sign(profile, public_key, self.intermediate, self.key, "经办员甲", days)
 
     def _sign(self, profile: str, key: Any, issuer: bytes | None, signer: Any, name: str, days: int = 400) -> bytes:
         return issue_certificate(

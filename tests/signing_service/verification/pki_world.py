@@ -154,7 +154,7 @@ class World:
         self.officers = authority("示例人员 CA", self.root)
         self.times = authority("示例时间 CA", self.root)
         self.seal = end_entity("示例市行政审批专用章", self.seals)
-        self.officer = end_entity("王示例", self.officers)
+        self.officer = end_entity("审批员甲", self.officers)
         self.timestamper = end_entity("示例时间戳", self.times, timestamper=True)
         self.stranger = end_entity("外人", authority("别处 CA"))
 

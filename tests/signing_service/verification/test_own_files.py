@@ -29,7 +29,7 @@ def test_an_officers_signature_is_told_apart(world, policy):
     report = verify(sign(document(), world, world.officer, world.officers), policy)
     assert report.reason == "passed_signature"
     assert report.signatures[0].kind == "signature"
-    assert "王示例" in report.summary.zh
+    assert "审批员甲" in report.summary.zh
 
 
 def test_two_signatures_and_a_document_timestamp_pass_together(world, policy):

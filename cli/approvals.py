@@ -141,6 +141,15 @@ def accept(ctx: typer.Context, case: Case, by: As) -> None:
         begin_review(work, found, actor)
 
 
+@app.command("review")
+def review(ctx: typer.Context, case: Case, by: As) -> None:
+    """Put an accepted case into review, where `accept` was cut short before that."""
+    from signing_service.approvals.course import begin_review
+
+    with _work(ctx) as work:
+        begin_review(work, _case_id(work, case), _actor(work, by))
+
+
 @app.command("refuse")
 def refuse(ctx: typer.Context, case: Case, by: As, reason: Reason) -> None:
     """Refuse to accept a case (不予受理)."""

@@ -56,7 +56,7 @@ def agent(
     read_pin = _pin_reader(pin_file, pin_fd)
 
     def run(surface: Any) -> None:
-        table = WorkTable(connect(paired, ca_file=ca_file), key, surface, servers, paired.name)
+        table = WorkTable(connect(paired, ca_file=ca_file, language=_language(ctx)), key, surface, servers, paired.name)
         _loop(table, surface, once=once)
 
     if terminal or once or not _has_display():
@@ -66,7 +66,7 @@ def agent(
         from signing_service.agent.window import run_window
 
         def enter(surface: Any) -> None:
-            log_in(connect(paired, ca_file=ca_file), key, surface, webbrowser.open)
+            log_in(connect(paired, ca_file=ca_file, language=_language(ctx)), key, surface, webbrowser.open)
 
         run_window(_language(ctx), run, enter)
 
@@ -110,7 +110,7 @@ def log_into_desk(
     paired = _servers(state).find(server)
     surface = _terminal(_language(ctx), _pin_reader(pin_file, pin_fd))
     show: Callable[[str], object] = (lambda address: print(address, flush=True)) if print_address else webbrowser.open
-    log_in(connect(paired, ca_file=ca_file), _key(module, serial), surface, show)
+    log_in(connect(paired, ca_file=ca_file, language=_language(ctx)), _key(module, serial), surface, show)
 
 
 def _loop(table: Any, surface: Any, *, once: bool) -> None:

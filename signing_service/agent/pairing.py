@@ -14,6 +14,7 @@ from signing_service.agent.paired_servers import PairedServer, PairedServers, or
 from signing_service.agent.protocol import VERSIONS, key_fingerprint, pairing_statement
 from signing_service.agent.surface import Surface
 from signing_service.agent.token_pairs import authentication_pair
+from signing_service.errors import Language
 
 
 def pair(
@@ -57,8 +58,9 @@ def _prove(connection: Connection, token: Token, fingerprint: str) -> dict[str, 
     return made
 
 
-def connect(server: PairedServer, *, ca_file: Path | None = None) -> Connection:
-    """A connection that accepts this server's key alone and shows who we are."""
-    connection = Connection(server.origin, server_key=bytes.fromhex(server.server_key), ca_file=ca_file)
+def connect(server: PairedServer, *, ca_file: Path | None = None, language: Language = "zh") -> Connection:
+    """A connection that accepts this server's key alone and shows who we are; refusals come in `language`."""
+    key = bytes.fromhex(server.server_key)
+    connection = Connection(server.origin, server_key=key, ca_file=ca_file, language=language)
     connection.credentials = f"{server.agent}:{server.secret}"
     return connection

@@ -113,7 +113,6 @@ class Delivery:
                 raise JobUnknown
             query = select(SignatureJob).where(SignatureJob.batch_id == batch_id).order_by(SignatureJob.position)
             jobs = list(session.scalars(query))
-            session.expunge_all()
         return batch, jobs
 
     def open_batch(self, officer: str) -> SignatureBatch | None:
@@ -124,9 +123,7 @@ class Delivery:
             SignatureBatch.expires_at > self._clock.now(),
         )
         with self._database.read() as session:
-            batch = session.scalars(query.order_by(SignatureBatch.created_at).limit(1)).first()
-            session.expunge_all()
-        return batch
+            return session.scalars(query.order_by(SignatureBatch.created_at).limit(1)).first()
 
     def officers_waiting(self) -> frozenset[str]:
         """The officers with a list on which something is still to be signed: one question for all waiting agents."""
@@ -168,7 +165,6 @@ class Delivery:
             job = _find(session, officer, job_id)
             if job.state == JobState.COMPLETED and job.signature == signature:
                 return job.result
-            session.expunge_all()
         try:
             self._check(job, signature, certificate)
         except ExplainedError as refusal:
@@ -279,7 +275,6 @@ class Delivery:
                 session.flush()
                 _end_batch(session, job, now)
             session.flush()
-            session.expunge(job)
         return job
 
     def _prepared(self, job: SignatureJob) -> PreparedSignature:
@@ -287,9 +282,7 @@ class Delivery:
 
     def _list(self, query: Any) -> list[SignatureJob]:
         with self._database.read() as session:
-            jobs = list(session.scalars(query))
-            session.expunge_all()
-        return jobs
+            return list(session.scalars(query))
 
 
 def _find(session: Session, officer: str, job_id: str, *, lock: bool = False) -> SignatureJob:

@@ -125,9 +125,7 @@ class Pairings:
         """The officer's agents that are paired now, for the page that ends them."""
         query = select(PairedAgent).where(PairedAgent.officer == officer, PairedAgent.ended_at.is_(None))
         with self._database.read() as session:
-            rows = list(session.scalars(query.order_by(PairedAgent.paired_at)))
-            session.expunge_all()
-        return rows
+            return list(session.scalars(query.order_by(PairedAgent.paired_at)))
 
     def end(self, officer: str, id: str) -> None:
         """The officer takes one agent's pairing away. Raises AgentUnknown."""

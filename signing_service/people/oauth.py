@@ -122,7 +122,6 @@ class TokenEndpoint:
         )
         with self._database.read() as session:
             found = session.execute(query).one_or_none()
-            session.expunge_all()
         if found is None:
             raise TokenRefused
         expires_at, client, department = found
@@ -133,7 +132,6 @@ class TokenEndpoint:
     def _client(self, client_id: str) -> ApiClient:
         with self._database.read() as session:
             row = session.get(ApiClient, client_id[:64])
-            session.expunge_all()  # leaving a read session expires what is still in it
         if row is None or row.state != ACTIVE:
             raise OAuthRefused("invalid_client", "客户端未登记或已停用。", "The client is unknown or suspended.")
         return row

@@ -92,7 +92,6 @@ class Sessions:
             row = session.get(OfficerSession, session_hash(cookie))
             if row is None or row.state != ACTIVE:
                 raise SessionEnded(Text("没有登录。", "There is no log-in."))
-            session.expunge(row)
         if ended := self._over(row, now):
             self._end(row, ended[0])
             raise SessionEnded(ended[1])
@@ -120,7 +119,6 @@ class Sessions:
         """Log out here."""
         with self._database.read() as session:
             row = session.get(OfficerSession, session_hash(cookie))
-            session.expunge_all()
         if row is not None and row.state != ENDED:
             self._end(row, "logout")
 

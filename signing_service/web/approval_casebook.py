@@ -18,7 +18,7 @@ from signing_service.approvals.areas import Area
 from signing_service.approvals.casework import Casework, find_case, find_step
 from signing_service.approvals.deadlines import Card, Change, card, due
 from signing_service.approvals.delegation import delegate
-from signing_service.approvals.errors import ApprovalError, NotYourStep
+from signing_service.approvals.errors import ApprovalError, NotRead, NotYourStep
 from signing_service.approvals.examining import Examine
 from signing_service.approvals.lease import take_lease
 from signing_service.approvals.register import ApprovalCase, ClockChange, RouteStep, StepSignature
@@ -104,11 +104,12 @@ class ApprovalCasebook:
         course.mark_read(self._work, case_id, step_id, _actor(officer))
 
     def prepare(self, officer: LoggedIn, reference: str, opinion: str) -> NewJob:
-        """Raises NotOnDesk, NoSigningCertificate, and what preparing raises."""
+        """Raises NotOnDesk, NotRead, NoSigningCertificate, and what preparing raises."""
         item = self.item(officer, reference)
         if not item.can_sign or item.reference != reference:
             raise NotOnDesk
         case_id, step_id = self._named(officer, reference)
+        self._require_read(item, case_id)
         revision, certificate, now = course.to_sign(self._work, case_id, step_id), self._certificate(officer), self._now
         lines = (
             f"{officer.name}{'(代)' if item.delegated else ''}", item.department, opinion, in_words(now),
@@ -214,6 +215,13 @@ class ApprovalCasebook:
             since=step.opened_at, delegated=mine and step.delegate == actor.id,
             can_withdraw=_may_withdraw(session, step, actor),
         )  # fmt: skip
+
+    def _require_read(self, item: DeskItem, case_id: str) -> None:
+        """Asked before the PIN is, not only when the signature comes."""
+        with self._work.database.read() as session:
+            required = self._work.matter_of(find_case(session, case_id)).reading_required
+        if required and not item.read:
+            raise NotRead(item.step)
 
     def _certificate(self, officer: LoggedIn) -> bytes:
         with self._people.database.read() as session:

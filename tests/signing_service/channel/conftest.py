@@ -10,6 +10,7 @@ from signing_service.channel.completion import PadesCompletion
 from signing_service.channel.delivery import Delivery, NewJob
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.blobs import LocalBlobs
+from signing_service.kernel.database import Base, Database
 from signing_service.pades.appearance import TextAppearance
 from signing_service.pades.placing import Placing
 from signing_service.pades.sign import SignatureRequest, prepare
@@ -115,3 +116,28 @@ def new_job(ring, original):
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture(scope="session")
+def one_postgres(postgres):
+    """One PostgreSQL database for all tests of this room, emptied after each."""
+    opened = Database(postgres.new_database())
+    Base.metadata.create_all(opened.engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    """All tables, empty, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        opened = Database(f"sqlite:///{tmp_path / 'zhengyin.db'}")
+        Base.metadata.create_all(opened.engine)
+        yield opened
+        opened.close()
+        return
+    shared = request.getfixturevalue("one_postgres")
+    yield shared
+    with shared.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())

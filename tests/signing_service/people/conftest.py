@@ -4,6 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signing_service.kernel.audit_log import AuditLog
+from signing_service.kernel.database import Base, Database
 from signing_service.people import oauth
 from signing_service.people.register import NewOfficer, PeopleRegister
 from signing_service.people.rules import Role
@@ -55,3 +56,28 @@ def endpoint(database, clock, people, client_key):
         client = oauth.NewClient("housing-1", "approvals", "住建系统", oauth.public_jwks(client_key.public_key()))
         oauth.add_client(session, client, clock, AuditLog())
     return oauth.TokenEndpoint(database, clock, AUDIENCE)
+
+
+@pytest.fixture(scope="session")
+def one_postgres(postgres):
+    """One PostgreSQL database for all tests of this room, emptied after each."""
+    opened = Database(postgres.new_database())
+    Base.metadata.create_all(opened.engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    """All tables, empty, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        opened = Database(f"sqlite:///{tmp_path / 'zhengyin.db'}")
+        Base.metadata.create_all(opened.engine)
+        yield opened
+        opened.close()
+        return
+    shared = request.getfixturevalue("one_postgres")
+    yield shared
+    with shared.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())

@@ -104,13 +104,15 @@ class Office:
         self.thread.join()
         self.database.close()
 
-    def open_cases(self, count, matter="project-plan"):
+    def open_cases(self, count, matter="project-plan", route=()):
         """Cases whose first step waits for a reviewer; returns their numbers."""
         opened = []
         for number in range(1, count + 1):
             fields = {"project_name": f"滨河路{number}号楼", "location": "示例区滨河路", "content": "新建综合楼一栋"}
             applicant = Applicant("示例建设有限公司", "91990000MA990001X2")
-            case = intake.open_case(self.work, CaseRequest(matter=matter, applicant=applicant, fields=fields), CLERK)
+            case = intake.open_case(
+                self.work, CaseRequest(matter=matter, applicant=applicant, fields=fields, route=route), CLERK
+            )
             intake.accept(self.work, case.case_id, CLERK)
             course.begin_review(self.work, case.case_id, CLERK)
             opened.append(case)

@@ -23,6 +23,7 @@ from signing_service.agent.errors import (
 from signing_service.agent.officer_key import PinCancelled
 from signing_service.agent.pairing import connect, pair
 from signing_service.agent.work import WorkTable
+from signing_service.approvals.matter_catalogue import StepPlan
 from signing_service.channel.signature_jobs import SignatureJob
 from signing_service.kernel.audit_log import AuditEntry
 from signing_service.pdf.cms_attributes import build_signed_attributes
@@ -295,6 +296,37 @@ def test_what_the_agent_keeps_is_for_its_owner_alone(office, paired):
         assert file.stat().st_mode & 0o077 == 0
         assert "246810" not in file.read_text()
     assert (office.folder / "channel" / "server.key").stat().st_mode & 0o077 == 0
+
+
+def freeze_all(office, officer):
+    who = LoggedIn(officer, "审批员", "approvals", frozenset({Role.REVIEWER}), "")
+    casebook = office.desk.delivery._purpose
+    jobs = [casebook.prepare(who, item.reference, "同意。") for item in casebook.items(who, "pending")]
+    return office.desk.delivery.submit_batch(jobs)
+
+
+def test_parallel_signers_wait_for_each_other_and_break_nothing(office, paired, scripted):
+    steps = [
+        StepPlan(1, title, "approvals", "reviewer", 5, officer=who)
+        for title, who in (("会签一", "li"), ("会签二", "wang"))
+    ]
+    office.open_cases(1, route=steps)
+    batches = {officer: freeze_all(office, officer) for officer in ("li", "wang")}
+    tables = {}
+    for officer in batches:
+        surface, servers = scripted(), office.servers_of(officer)
+        tables[officer] = WorkTable(paired(officer), office.key_of(officer), surface, servers, "示例"), surface
+    _, [job] = office.desk.delivery.batch("li", batches["li"].id)
+    office.desk.delivery.hand_over("li", job.id)
+    office.desk.delivery.consent("li", job.id)
+    work, surface = tables["wang"]
+    assert work.sign_list(batches["wang"].id) == 0
+    assert "正在签署同一份文件" in surface.outcomes[0][1]
+    assert tables["li"][0].sign_list(batches["li"].id) == 1
+    assert work.sign_list(batches["wang"].id) == 0
+    _, [stale] = office.desk.delivery.batch("wang", batches["wang"].id)
+    assert (stale.state, stale.failure) == ("refused", "not_this_document")
+    assert work.sign_list(freeze_all(office, "wang").id) == 1
 
 
 def test_the_log_names_officer_certificate_and_digest(office, waiting, table):

@@ -6,6 +6,7 @@ import pytest
 from signing_service.agent.errors import OriginDiffers, ServerRefused
 from signing_service.agent.login import log_in
 from signing_service.agent.work import WorkTable
+from signing_service.approvals.matter_catalogue import StepPlan
 from signing_service.approvals.register import ApprovalCase
 
 
@@ -266,3 +267,15 @@ def test_a_colleague_signs_within_the_days_of_a_delegation(office, logged_in, pa
     colleague.post("/desk/batches", data={"reference": reference, "opinion": "同意。"})
     assert sign_at(office, "wang", scripted(), paired("wang")) == 1
     assert colleague.get("/desk?which=signed").text.count("data-item") == 1
+
+
+def test_what_must_be_read_first_is_not_frozen_unread(office, logged_in):
+    route = [StepPlan(1, "审查", "approvals", "reviewer", 5)]
+    office.open_cases(1, matter="joint-review", route=route)
+    browser = logged_in("li")
+    [reference] = references(browser.get("/desk"))
+    form = {"reference": reference, "opinion": "同意。"}
+    unread = browser.post("/desk/batches", data=form)
+    assert (unread.status_code, "尚未阅读" in unread.text) == (409, True)
+    browser.post(f"/desk/documents/{reference}/read")
+    assert "/desk/batches/" in browser.post("/desk/batches", data=form).url.path

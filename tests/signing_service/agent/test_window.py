@@ -1,5 +1,6 @@
 """The window on a real X server (Xvfb): what it shows, what it answers, how it cancels."""
 
+import gc
 import os
 import subprocess
 import threading
@@ -45,6 +46,8 @@ def window(display, monkeypatch):
     yield opened
     if not opened._closed:
         opened._close()
+    vars(opened).clear()
+    gc.collect()  # Tk aborts the process when its objects are freed by another thread than their own
 
 
 def answers(window, ask, act):

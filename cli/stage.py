@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from cert_registry.licences.status_facts import LicenceStatusFacts
 from cli.founding_records import data_key_file
+from cli.known_facts import JoinedFacts
 from cli.opened_home import open_custody
 from cli.own_services import OwnRevocation, pki_over
 from cli.trust_store import current_crls, home_policy
 from signing_service.approvals.casework import Casework
 from signing_service.approvals.examining import Finding
 from signing_service.approvals.matter_catalogue import MatterCatalogue
+from signing_service.approvals.simulated import CaseFacts
+from signing_service.approvals.working_days import WorkingDays
 from signing_service.custody.ports import CustodyPort
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.blobs import LocalBlobs
@@ -27,6 +30,8 @@ from signing_service.settings import Settings
 from signing_service.verification.engine import verify
 from signing_service.verification.ports import StatusSource
 from signing_service.verification.report import Report
+
+CALENDAR = "calendar.yaml"
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Stage:
     def judge(self, content: bytes, name: str = "", status: StatusSource | None = None) -> Report:
         """The one engine's report, with this home's trust, its present CRLs and the registry's facts."""
         policy = home_policy(self.settings, self.clock.now(), current_crls(self.pki.crls))
-        return verify(content, policy, status or LicenceStatusFacts(self.database, self.clock), file_name=name)
+        licences = status or LicenceStatusFacts(self.database, self.clock)
+        return verify(content, policy, JoinedFacts(CaseFacts(self.database), licences), file_name=name)
 
     def examine(self, content: bytes) -> Finding:
         """`judge`, as far as a case's course depends on it."""
@@ -70,8 +76,14 @@ def open_stage(settings: Settings) -> Stage:
     clock, database = SystemClock(), Database(settings.database_url)
     custody, blobs = open_custody(settings), LocalBlobs(settings.blobs)
     register = CertificateRegister(database, clock, AuditLog())
-    work = Casework(database, blobs, clock, MatterCatalogue.read())
+    work = Casework(database, blobs, clock, MatterCatalogue.read(), working_days(settings))
     return Stage(settings, clock, database, blobs, custody, pki_over(register, custody, settings), work)
+
+
+def working_days(settings: Settings) -> WorkingDays:
+    """The operator's calendar (HOME/calendar.yaml) where there is one, else the built-in one."""
+    path = settings.home / CALENDAR
+    return WorkingDays.read(path) if path.exists() else WorkingDays()
 
 
 def outbound_to(settings: Settings, url: str) -> Outbound:

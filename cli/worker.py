@@ -1,16 +1,18 @@
-"""The worker's tasks: released approvals become licences; CRLs are published where commands find them."""
+"""The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back."""
 
 from __future__ import annotations
 
+from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.registry_parts import RegistryDesk
 from cli.stage import http_timestamper, open_stage
 from cli.trust_store import publish_crls
 from signing_service.app import Task, Worker, create_worker
 from signing_service.kernel.outbox import deliver
+from signing_service.printing.ledger import PrintLedger
 from signing_service.settings import Settings
 
-OUTBOX, CRLS, EVENTS = "outbox", "crls", "events"
+OUTBOX, CRLS, EVENTS, COPIES = "outbox", "crls", "events", "copies"
 
 
 def make_worker(settings: Settings, url: str) -> Worker:
@@ -24,4 +26,11 @@ def make_worker(settings: Settings, url: str) -> Worker:
     def publish(*_rows: object) -> None:
         publish_crls(settings, stage.pki.crls)
 
-    return create_worker(settings, [Task(OUTBOX, hand_on, every_minute=True), Task(CRLS, publish, every_minute=True)])
+    def number_events(*_rows: object) -> None:
+        sequence(stage.database)
+
+    def return_copies(*_rows: object) -> None:
+        PrintLedger(stage.database, stage.clock).expire_pending()
+
+    work = {OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies}
+    return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])

@@ -36,6 +36,11 @@ class BrowserSessions:
         if request.method not in SAFE and request.headers.get("origin") != self.origin:
             raise OriginRefused
 
+    def require_own_navigation(self, request: Request) -> None:
+        """Refuses an address that another site's page led to, so that nobody is logged in as somebody else unawares."""
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise OriginRefused
+
     def set_cookie(self, reply: Response, value: str) -> None:
         reply.set_cookie(
             self.cookie_name, value, max_age=int(ABSOLUTE.total_seconds()), path="/", httponly=True, samesite="strict",

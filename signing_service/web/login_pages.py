@@ -20,6 +20,7 @@ def router(browsers: BrowserSessions, logins: Logins, pairings: Pairings, server
     @routes.get("/desk/login")
     def login(request: Request, ticket: str = "") -> Response:
         if ticket:
+            browsers.require_own_navigation(request)
             page = logins.open_page(ticket)
             reply: Response = RedirectResponse("/desk/login", status_code=303)
             browsers.set_cookie(reply, page.cookie)

@@ -37,3 +37,4 @@ document.addEventListener("change", recount);
 const all = document.getElementById("choose-all");
 if (all) all.addEventListener("click", chooseAll);
 recount();
+document.body.dataset.keys = "ready";

@@ -27,3 +27,4 @@ if (pages.dataset.read === "no" && pages.dataset.canSign === "yes" && "Intersect
   });
   watch.observe(end);
 }
+document.body.dataset.keys = "ready";

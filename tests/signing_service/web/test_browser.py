@@ -51,6 +51,13 @@ def enter(office, paired, scripted, page):
     return make
 
 
+def press(page, *keys):
+    """Keys for a page whose script listens; the page may change with each."""
+    for key in keys:
+        expect(page.locator("body")).to_have_attribute("data-keys", "ready")
+        page.keyboard.press(key)
+
+
 def keep(page, name):
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
@@ -72,19 +79,17 @@ def test_sixty_documents_without_the_mouse(office, page, enter, paired, scripted
     connection, surface = paired("li"), scripted()
     expect(page.locator("[data-item]")).to_have_count(MANY)
     keep(page, "desk-zh")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j", "Enter")
     expect(page.locator("#read")).to_have_text("未读")
-    page.keyboard.press("End")
+    press(page, "End")
     expect(page.locator("#read")).to_have_text("已读")
     keep(page, "document-zh")
-    page.keyboard.press("n")
+    press(page, "n")
     expect(page.locator("h1")).to_contain_text("滨河路2号楼")
-    page.keyboard.press("p")
+    press(page, "p")
     expect(page.locator("h1")).to_contain_text("滨河路1号楼")
     page.goto(f"{office.origin}/desk")
-    page.keyboard.press("*")
-    page.keyboard.press("a")
+    press(page, "*", "a")
     expect(page.locator("#code")).to_be_visible(timeout=60_000)
     code = page.inner_text("#code")
     keep(page, "batch-zh")
@@ -100,10 +105,9 @@ def test_sixty_documents_without_the_mouse(office, page, enter, paired, scripted
 def test_a_reviewer_returns_one_by_key(office, page, enter):
     office.open_cases(2)
     enter("li")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j", "Enter")
     expect(page.locator("h1")).to_contain_text("滨河路1号楼")
-    page.keyboard.press("r")
+    press(page, "r")
     expect(page.locator("#reason")).to_be_focused()
     page.keyboard.type("第 2 页面积与图纸不符")
     page.keyboard.press("Enter")

@@ -102,6 +102,13 @@ def test_a_ticket_opens_one_page_once_and_not_for_long(office, paired):
     assert httpx.get(late).status_code == 410
 
 
+def test_a_ticket_that_another_site_links_to_logs_nobody_in(office, paired):
+    address = paired("li").post("/agent/v1/login").json()["address"]
+    lured = httpx.get(address, headers={"sec-fetch-site": "cross-site"})
+    assert (lured.status_code, "set-cookie" in lured.headers) == (403, False)
+    assert httpx.get(address, headers={"sec-fetch-site": "none"}).status_code == 303
+
+
 def test_a_relaying_site_gets_no_session(office, paired, scripted):
     """Another site shows the officer a code of its own: of a page that the officer's agent did not open."""
     attacker = httpx.Client(base_url=office.origin, follow_redirects=True)

@@ -8,12 +8,21 @@ from cert_registry.app import create_app
 from cli.registry_parts import RegistryDesk
 from cli.stage import Stage, http_timestamper, open_stage
 from signing_service.app import Parts
+from signing_service.channel.completion import PadesCompletion
+from signing_service.channel.server_identity import load_identity
+from signing_service.errors import Text
+from signing_service.kernel.audit_log import AuditLog
+from signing_service.kernel.pages import Link
 from signing_service.people.oauth import TokenEndpoint
+from signing_service.people.register import PeopleRegister
 from signing_service.pki.rate_limit import RateLimit
+from signing_service.pki.register import CertificateRegister
 from signing_service.settings import Settings
 from signing_service.web import oauth_endpoints, pki_endpoints
+from signing_service.web.desk import Desk, DeskNeeds, make_desk
 
 PKI_REQUESTS_PER_SECOND, PKI_BURST = 200, 2000
+LINKS = (Link("/desk", Text("工作台", "Desk")), Link("/admin", Text("人员管理", "Administration")))
 
 
 def make_web_app(settings: Settings, url: str) -> FastAPI:
@@ -21,11 +30,32 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     stage = open_stage(settings)
     tokens = TokenEndpoint(stage.database, stage.clock, f"{settings.base_url}/oauth2/token")
     registry = RegistryDesk(stage, http_timestamper(settings, url))
-    return create_app(registry.parts(tokens, _signing_parts(stage, tokens)))
+    return create_app(registry.parts(tokens, _signing_parts(stage, tokens, make_home_desk(stage, url))))
 
 
-def _signing_parts(stage: Stage, tokens: TokenEndpoint) -> Parts:
+def make_home_desk(stage: Stage, url: str) -> Desk:
+    """The reviewers' desk and the server's end of their agents. Browsers and agents reach it at `url`."""
+    register = CertificateRegister(stage.database, stage.clock, AuditLog())
+    return make_desk(
+        DeskNeeds(
+            work=stage.work,
+            people=PeopleRegister(stage.database, stage.clock, AuditLog()),
+            certificates=register,
+            complete=PadesCompletion(http_timestamper(stage.settings, url)),
+            examine=stage.examine,
+            identity=load_identity(stage.settings.home / "channel" / "server.key"),
+            origin=url,
+            server_name=f"{stage.settings.city}政印",
+        )
+    )
+
+
+def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk) -> Parts:
     pki, limit = stage.pki, RateLimit(stage.clock, per_second=PKI_REQUESTS_PER_SECOND, burst=PKI_BURST)
-    routers = (pki_endpoints.router(pki.tsa, pki.ocsp, pki.crls, limit=limit), oauth_endpoints.router(tokens))
+    routers = (
+        pki_endpoints.router(pki.tsa, pki.ocsp, pki.crls, limit=limit),
+        oauth_endpoints.router(tokens),
+        *desk.routers,
+    )
     checks = {"custody": stage.custody.frozen}
-    return Parts(database=stage.database, clock=stage.clock, routers=routers, checks=checks)
+    return Parts(database=stage.database, clock=stage.clock, routers=routers, links=LINKS, checks=checks)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.registry_parts import RegistryDesk
 from cli.stage import http_timestamper, open_stage
 from cli.trust_store import publish_crls
+from cli.web_app import make_home_desk
 from signing_service.app import Task, Worker, create_worker
 from signing_service.kernel.outbox import deliver
 from signing_service.printing.ledger import PrintLedger
 from signing_service.settings import Settings
 
-OUTBOX, CRLS, EVENTS, COPIES = "outbox", "crls", "events", "copies"
+OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
 
 
 def make_worker(settings: Settings, url: str) -> Worker:
@@ -32,5 +35,8 @@ def make_worker(settings: Settings, url: str) -> Worker:
     def return_copies(*_rows: object) -> None:
         PrintLedger(stage.database, stage.clock).expire_pending()
 
-    work = {OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies}
+    desk = make_home_desk(stage, url)
+    work: dict[str, Callable[..., object]] = {
+        CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
+    }  # fmt: skip
     return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])

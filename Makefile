@@ -14,7 +14,7 @@ serve:           ## The pages, on the demo's home
 
 test:            ## All tests, on SQLite and on a PostgreSQL that the run starts
 	@scripts/setup test
-	$(VENV)/pytest -n 2 --dist loadfile
+	$(VENV)/pytest -n 2
 
 lint:            ## Style and formatting
 	$(VENV)/ruff check .

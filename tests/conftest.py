@@ -13,11 +13,26 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from signing_service.kernel.database import Base, Database
 
 PROJECT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("ZHENGYIN_CORPORA", PROJECT.parent / "shared" / "corpora"))
+
+
+class FolderByFolder(LoadScopeScheduling):
+    """A folder's tests run in one process, one after the other: a room's tokens are those of its own SoftHSM store, and
+    SoftHSM knows one store at a time in a process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderByFolder:
+    """Called by pytest-xdist."""
+    return FolderByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,10 @@ def make_pages(parts: RegistryParts) -> APIRouter:
     """Nothing here needs an account; every look-up is logged and counted by address."""
     routes, access = APIRouter(include_in_schema=False), PublicAccess(parts)
 
+    @routes.get("/")
+    def home() -> Response:
+        return RedirectResponse("/v")
+
     @routes.get("/v")
     def start(request: Request) -> Response:
         return render(request, "registry/verify.html", problem=None, typed="")

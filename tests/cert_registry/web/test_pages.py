@@ -27,6 +27,11 @@ def test_the_form_works_without_scripts_and_in_english(registry: Registry) -> No
     assert "Verify a licence" in registry.client.get("/v?lang=en", headers=HTML).text
 
 
+def test_the_bare_address_leads_to_the_verify_page(registry: Registry) -> None:
+    reply = registry.client.get("/", headers=HTML, follow_redirects=False)
+    assert (reply.status_code, reply.headers["location"]) == (307, "/v")
+
+
 def test_a_valid_licence_shows_its_standing_and_nothing_of_its_holder(registry: Registry) -> None:
     done = registry.issue(business())
     status, page = verify(registry, f" {done.identifier} ")

@@ -133,8 +133,14 @@ class TokenConnection:
         """Private keys; read once and kept until something is written here or the token goes."""
         known = self._keys
         if known is None or fresh:
-            known = self._keys = self.run(lambda port: port.keys(self.serial)) or None
+            known = self._keys = self.run(self._private_keys) or None
         return known or []
+
+    def _private_keys(self, port: ModulePort) -> list[KeyRecord]:
+        """A login that was lost would show as a token without keys: it is an error, which `run` mends or tells."""
+        if self._accepted is not None and not port.logged_in(self.serial):
+            raise PinRequired(token=self.serial)
+        return port.keys(self.serial)
 
     def certificates(self) -> list[CertificateRecord]:
         return self.run(lambda port: port.certificates(self.serial))

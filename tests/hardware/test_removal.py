@@ -95,3 +95,17 @@ def test_one_token_pulled_does_not_log_another_out(store, token, slot):
         slot.replug()
         assert verifies(Mechanism.ECDSA_SHA256, key.public_key, key.sign(b"data", Mechanism.ECDSA_SHA256), b"data")
         assert safe.sign(b"data", Mechanism.ECDSA_SHA256)
+
+
+def test_a_lost_login_never_shows_as_a_token_without_keys(store, token):
+    """Keys are listed again after a new login, or the PIN is asked for; never an empty list that hides them."""
+    kept = open_token(store.module, serial=token.serial, pin=lambda: USER_PIN, write=True)
+    kept.generate("p256", label="signing", id=b"\x01")
+    process_driver().modules.port(store.module).reinitialise()
+    assert [key.label for key in kept.keys()] == ["signing"]  # noqa: SIM118  # a token is no mapping
+    kept.close()
+    asked = open_token(store.module, serial=token.serial, pin=USER_PIN)
+    process_driver().modules.port(store.module).reinitialise()
+    with pytest.raises(PinRequired):
+        asked.keys()
+    asked.close()

@@ -172,7 +172,7 @@ def in_words(report: dict[str, Any], language: Language) -> str:
         f"办件 {report['case_number']}(查询码 {report['query_code']})已办结。",
         *(f"  {_FILE_WORDS[name].zh}:{path}" for name, path in files.items()),
         f"核验结论:{report['summary']}",
-        f"  pdfsig 也认可全部 {report['signatures']} 个签名。",
+        "  pdfsig 也认可其中的每一个签名。",
         f"电子证照:{report['licence']}",
         f"部门接口核验:按标识 {api['by_identifier']},按文件 {api['by_file']};改动一个字节后 {api['tampered']}"
         f"({api['tampered_reason']})。",
@@ -184,7 +184,7 @@ def in_words(report: dict[str, Any], language: Language) -> str:
         f"Case {report['case_number']} (query code {report['query_code']}) is done.",
         *(f"  {_FILE_WORDS[name].en}: {path}" for name, path in files.items()),
         f"Verdict: {report['verdict']}, usable now: {report['usable_now']}.",
-        f"  pdfsig too calls all {report['signatures']} signatures valid.",
+        "  pdfsig too calls every signature in it valid.",
         f"Licence: {report['licence']}",
         f"Department's API: by identifier {api['by_identifier']}, by file {api['by_file']}; with one byte changed "
         f"{api['tampered']} ({api['tampered_reason']}).",

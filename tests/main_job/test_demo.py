@@ -87,6 +87,18 @@ def test_it_runs_again_on_the_same_home_and_takes_any_file(demo: Demo, tmp_path:
     assert again["licence"] != demo.report["licence"]
 
 
+def test_a_given_file_with_a_tiny_page_is_sealed_and_printed(demo: Demo, tmp_path: Path) -> None:
+    given = tmp_path / "small.pdf"
+    with pikepdf.new() as document:
+        document.add_blank_page(page_size=(60, 60))
+        document.save(given)
+    done = zhengyin(demo.home, "demo", "--json", "--pdf", str(given))
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert Path(made["files"]["approval"]).read_bytes().startswith(given.read_bytes())
+    assert made["print_copy"]["code_verified"] is True
+
+
 def test_it_says_what_was_made_and_what_to_try_next(demo: Demo) -> None:
     done = zhengyin(demo.home, "demo", language="zh_CN.UTF-8")
     assert done.returncode == 0, done.stderr

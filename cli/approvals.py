@@ -31,7 +31,6 @@ As = Annotated[str, typer.Option("--as", help="Officer in whose name it is done.
 Reason = Annotated[str, typer.Option("--reason", help="A sentence for the record; the applicant may be told.")]
 Basis = Annotated[str, typer.Option("--basis", help="Legal basis.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-CALENDAR = "calendar.yaml"
 
 
 class ApprovalsUsage(SigningServiceError):
@@ -276,19 +275,14 @@ def recall(ctx: typer.Context, case: Case, by: As, reason: Reason) -> None:
 @contextmanager
 def _work(ctx: typer.Context) -> Iterator[Casework]:
     """Casework on the home's database, without custody; with its calendar file where there is one."""
-    from signing_service.approvals.casework import Casework
-    from signing_service.approvals.matter_catalogue import MatterCatalogue
-    from signing_service.approvals.working_days import WorkingDays
-    from signing_service.kernel.blobs import LocalBlobs
-    from signing_service.kernel.clock import SystemClock
+    from cli.home_casework import home_casework
     from signing_service.kernel.database import Database
     from signing_service.settings import load_settings
 
     settings = load_settings(ctx.obj.home)
-    database, calendar = Database(settings.database_url), settings.home / CALENDAR
-    days = WorkingDays.read(calendar) if calendar.exists() else WorkingDays()
+    database = Database(settings.database_url)
     try:
-        yield Casework(database, LocalBlobs(settings.blobs), SystemClock(), MatterCatalogue.read(), days)
+        yield home_casework(settings, database)
     finally:
         database.close()
 

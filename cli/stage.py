@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 from cert_registry.licences.status_facts import LicenceStatusFacts
 from cli.founding_records import data_key_file
+from cli.home_casework import home_casework
 from cli.known_facts import JoinedFacts
 from cli.opened_home import open_custody
 from cli.own_services import OwnRevocation, pki_over
 from cli.trust_store import current_crls, home_policy
 from signing_service.approvals.casework import Casework
 from signing_service.approvals.examining import Finding
-from signing_service.approvals.matter_catalogue import MatterCatalogue
 from signing_service.approvals.simulated import CaseFacts
-from signing_service.approvals.working_days import WorkingDays
 from signing_service.custody.ports import CustodyPort
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.blobs import LocalBlobs
@@ -30,8 +29,6 @@ from signing_service.settings import Settings
 from signing_service.verification.engine import verify
 from signing_service.verification.ports import StatusSource
 from signing_service.verification.report import Report
-
-CALENDAR = "calendar.yaml"
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,8 @@ def open_stage(settings: Settings) -> Stage:
     clock, database = SystemClock(), Database(settings.database_url)
     custody, blobs = open_custody(settings), LocalBlobs(settings.blobs)
     register = CertificateRegister(database, clock, AuditLog())
-    work = Casework(database, blobs, clock, MatterCatalogue.read(), working_days(settings))
+    work = home_casework(settings, database)
     return Stage(settings, clock, database, blobs, custody, pki_over(register, custody, settings), work)
-
-
-def working_days(settings: Settings) -> WorkingDays:
-    """The operator's calendar (HOME/calendar.yaml) where there is one, else the built-in one."""
-    path = settings.home / CALENDAR
-    return WorkingDays.read(path) if path.exists() else WorkingDays()
 
 
 def outbound_to(settings: Settings, url: str) -> Outbound:

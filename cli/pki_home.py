@@ -205,3 +205,17 @@ def print_rows(rows: list[dict[str, Any]], json_output: bool) -> None:
         return
     for row in rows:
         typer.echo("  ".join(str(value) for value in list(row.values())[:6]))
+
+
+def change_state(
+    ctx: typer.Context, which: str, move: str, by: str, text: str, *, code: Reason | None = None,
+    lost_at: datetime | None = None, basis: str = "",
+) -> None:  # fmt: skip
+    """Make one move on a certificate in an officer's name, and print the state after it."""
+    from signing_service.pki.crl import Reason
+    from signing_service.pki.register import Why
+
+    why = Why(text, code or Reason.UNSPECIFIED, legal_basis=basis, invalid_from=lost_at)
+    with open_register(ctx) as register:
+        row = register.change(which, move, actor_named(register, by), why)
+    typer.echo(f"{row.reference} {row.state}")

@@ -70,7 +70,12 @@ def assemble(
     crls = CrlPublisher(
         register.database,
         {
-            name: CrlIssuer(row.der, keys.get(name), delta_url=f"{base_url}/crl/{name}-delta.crl")
+            name: CrlIssuer(
+                row.der,
+                keys.get(name),
+                url=f"{base_url}/crl/{name}.crl",
+                delta_url=f"{base_url}/crl/{name}-delta.crl",
+            )
             for name, row in cas.items()
         },
         register.clock,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+from signing_service.pki.crl_partitions import partition_address
 from signing_service.pki.extensions import Urls
 from signing_service.pki.issuing import issue_certificate, new_serial, validity
 from signing_service.pki.ports import SigningKey
@@ -18,7 +19,7 @@ from signing_service.pki.rules import OPERATOR, SYSTEM, Actor, MoveNotAllowed
 
 @dataclass(frozen=True, slots=True)
 class CertificateAuthority:
-    """Issues from one CA. No transaction is open while the key signs."""
+    """Issues from one CA; `urls.crl` is the whole list's address. No transaction is open while the key signs."""
 
     key: SigningKey
     urls: Urls
@@ -45,9 +46,15 @@ class CertificateAuthority:
             serial=serial or new_serial(),
             not_before=start,
             not_after=end,
-            urls=self.urls,
+            urls=self._urls(),
             alternative_names=alternative_names,
         )
+
+    def _urls(self) -> Urls:
+        """With the CRL address of the partition that is open now."""
+        with self.register.database.read() as session:
+            partition = self.register.open_partition(session, self.key.certificate)
+        return replace(self.urls, crl=partition_address(self.urls.crl, partition))
 
     def issue(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -20,6 +20,7 @@ from signing_service.kernel.audit_log import Act, AuditLog
 from signing_service.kernel.clock import Clock
 from signing_service.pki.ceremony_plan import CeremonyPlan, Participant, PlannedCertificate, issuer_urls
 from signing_service.pki.crl import build_crl
+from signing_service.pki.crl_partitions import FIRST, partition_address
 from signing_service.pki.crl_publication import next_number, record_crl
 from signing_service.pki.errors import PkiError
 from signing_service.pki.extensions import Urls
@@ -228,7 +229,9 @@ def _issue(
     public_key: CertificatePublicKeyTypes = key.public_key  # type: ignore[assignment]  # the profile lists signing keys only
     urls = Urls()
     if issuer is not None:
-        urls = issuer_urls(plan.base_url, entry.issuer, has_ocsp=signers.has_ocsp[entry.issuer])
+        online = signers.has_ocsp[entry.issuer]
+        urls = issuer_urls(plan.base_url, entry.issuer, has_ocsp=online)
+        urls = replace(urls, crl=partition_address(urls.crl, FIRST)) if online else urls
     return issue_certificate(
         profile,
         subject=subject_name(entry.subject, organization=plan.organization),

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from signing_service.errors import Text
+from signing_service.pki.crl_partitions import is_ca_name
 from signing_service.pki.errors import PkiError
 from signing_service.pki.extensions import Urls
 from signing_service.pki.profiles import PROFILES
@@ -142,6 +143,8 @@ def _certificate_faults(entry: PlannedCertificate, plan: CeremonyPlan, above: se
         yield "a root has no issuer, everything else has one"
     if entry.issuer and (entry.issuer not in above or entry.issuer not in _issuers(plan)):
         yield f"its issuer {entry.issuer} is not a CA named before it"
+    if profile.is_ca and not is_ca_name(entry.name):
+        yield "a CA's name stands in addresses: a-z, 0-9 and -, not ending in -delta or -p and a number"
     if profile.needs_host != bool(entry.host):
         yield "a host is for TLS servers, and needed there"
     if entry.profile == "root" and [other for other in plan.certificates if other.token == entry.token] != [entry]:

@@ -18,13 +18,15 @@ class CertificateRow(Base):
 
     `issuer` is the fingerprint of the issuer's certificate (its own for a root); `serial` is lower-case hex without
     leading zeros; `owner` is an officer's, seal's, department's or service's id. `revoked_at`, `reason` (CRLReason)
-    and `invalid_from` tell what OCSP and CRL answer, holds included; `status_at` is when that last changed.
+    and `invalid_from` tell what OCSP and CRL answer, holds included; `status_at` is when that last changed;
+    `crl_partition` is the partial CRL that the certificate names (`crl_partitions`).
     """
 
     __tablename__ = "pki_certificate"
     __table_args__ = (
         UniqueConstraint("issuer", "serial"),
         Index("ix_pki_certificate_issuer_status_at", "issuer", "status_at"),
+        Index("ix_pki_certificate_partition", "issuer", "crl_partition", "status_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -48,6 +50,7 @@ class CertificateRow(Base):
     reason: Mapped[int] = mapped_column(default=0)
     invalid_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
     status_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    crl_partition: Mapped[int] = mapped_column(default=0, server_default="0")
     replaces: Mapped[int | None] = mapped_column(ForeignKey("pki_certificate.id"))
 
     @property
@@ -75,7 +78,7 @@ class CertificateChange(Base):
 
 
 class CrlRow(Base):
-    """A CRL as it was issued; `base_number` is set on a delta."""
+    """A CRL as it was issued; `base_number` is set on a delta, `partition` is not zero on a partial one."""
 
     __tablename__ = "pki_crl"
     __table_args__ = (UniqueConstraint("issuer", "number"),)
@@ -86,4 +89,5 @@ class CrlRow(Base):
     base_number: Mapped[int | None]
     this_update: Mapped[datetime] = mapped_column(UtcDateTime)
     next_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    partition: Mapped[int] = mapped_column(default=0, server_default="0")
     der: Mapped[bytes] = mapped_column(LargeBinary)

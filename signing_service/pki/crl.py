@@ -49,21 +49,26 @@ def build_crl(
     next_update: datetime,
     base_number: int | None = None,
     delta_url: str = "",
+    partition_url: str = "",
 ) -> bytes:
     """A signed CRL, DER. With `base_number` it is a delta to that base; `delta_url` points from a base to its delta.
+    With `partition_url` it tells only of certificates that name this very address (5.2.5), and so says in a critical
+    extension.
 
     The entries are taken one by one; an entry of a delta with REMOVE_FROM_CRL lifts a hold (5.3.1).
     """
     issuer = x509.load_der_x509_certificate(key.certificate)
-    listed = b"".join(map(_entry, entries))
+    listed = bytearray()
+    for entry in entries:
+        listed += _entry(entry)
     content = der.sequence(
         _VERSION_2,
         algorithm_for(issuer.public_key()).identifier,
         issuer.subject.public_bytes(),
         der.time(this_update.astimezone(UTC)),
         der.time(next_update.astimezone(UTC)),
-        der.tlv(der.SEQUENCE, listed) if listed else b"",
-        der.context(0, der.sequence(*_extensions(issuer, number, base_number, delta_url))),
+        der.tlv(der.SEQUENCE, bytes(listed)) if listed else b"",
+        der.context(0, der.sequence(*_extensions(issuer, number, base_number, delta_url, partition_url))),
     )
     return sign_structure(content, key, issuer.public_key())
 
@@ -82,12 +87,21 @@ def _reason(reason: Reason) -> bytes:
     return _extension("2.5.29.21", der.tlv(der.ENUMERATED, bytes((reason,))))
 
 
-def _extensions(issuer: x509.Certificate, number: int, base_number: int | None, delta_url: str) -> Iterable[bytes]:
+def _extensions(
+    issuer: x509.Certificate, number: int, base_number: int | None, delta_url: str, partition_url: str
+) -> Iterable[bytes]:
     own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     yield _extension("2.5.29.35", x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own).public_bytes())
     yield _extension("2.5.29.20", der.integer(number))
     if base_number is not None:
         yield _extension("2.5.29.27", der.integer(base_number), critical=True)
+    if partition_url:
+        scope = x509.IssuingDistributionPoint(
+            [x509.UniformResourceIdentifier(partition_url)], None, only_contains_user_certs=False,
+            only_contains_ca_certs=False, only_some_reasons=None, indirect_crl=False,
+            only_contains_attribute_certs=False,
+        )  # fmt: skip
+        yield _extension("2.5.29.28", scope.public_bytes(), critical=True)
     if delta_url:
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(delta_url)], None, None, None)
         yield _extension("2.5.29.46", x509.FreshestCRL([point]).public_bytes())

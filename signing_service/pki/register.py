@@ -12,7 +12,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from signing_service.errors import Text
@@ -21,6 +21,7 @@ from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
 from signing_service.pki.certificates import OWN, CertificateChange, CertificateRow
 from signing_service.pki.crl import Reason
+from signing_service.pki.crl_partitions import FIRST, PARTITION_SIZE, partition_of
 from signing_service.pki.errors import PkiError
 from signing_service.pki.ocsp_response import CertificateStatus
 from signing_service.pki.rules import ENDED, HELD, MOVES, Actor, MoveNotAllowed, State, decide
@@ -132,6 +133,13 @@ class CertificateRegister:
             above += [row.der] if row is not None else []
         return above
 
+    def open_partition(self, session: Session, issuer: bytes) -> int:
+        """The partition that an issuer's (DER) next certificate belongs to. Two at once may overfill one by a few."""
+        row, of_issuer = CertificateRow, CertificateRow.issuer == fingerprint(issuer)
+        newest = max(session.scalar(select(func.max(row.crl_partition)).where(of_issuer)) or 0, FIRST)
+        held = session.scalar(select(func.count()).where(of_issuer, row.crl_partition == newest)) or 0
+        return newest + 1 if held >= PARTITION_SIZE else newest
+
     def add_request(
         self, session: Session, profile: str, holder: Holder, subject: str, actor: Actor, replaces: int | None = None
     ) -> CertificateRow:
@@ -171,7 +179,7 @@ class CertificateRegister:
         self.check_key(session, row.owner, digest)
         row.subject, row.der, row.key_digest = read.subject.rfc4514_string()[:500], certificate, digest
         row.fingerprint, row.issuer = fingerprint(certificate), fingerprint(issuer)
-        row.serial = f"{read.serial_number:x}"
+        row.serial, row.crl_partition = f"{read.serial_number:x}", partition_of(read)
         row.not_before, row.not_after = read.not_valid_before_utc, read.not_valid_after_utc
 
     def check_key(self, session: Session, owner: str, digest: str) -> None:

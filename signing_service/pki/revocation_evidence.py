@@ -10,6 +10,7 @@ from cryptography import x509
 from signing_service.errors import Text
 from signing_service.pki import der
 from signing_service.pki.certificate_chain import issuer_in
+from signing_service.pki.crl_partitions import partition_of
 from signing_service.pki.crl_publication import CrlPublisher
 from signing_service.pki.errors import MalformedDer, PkiError
 from signing_service.pki.ocsp import OcspResponder, request_for
@@ -54,11 +55,16 @@ class OwnEvidence:
             answer = self._responder.respond(request_for(certificate, issuer))
             if is_successful(answer):
                 answers.append(answer)
-            elif (crl := self._publisher.crl(self._issuers.get(issuer, ""))) is not None:
+            elif (crl := self._crl(certificate, issuer)) is not None:
                 crls.append(crl)
             else:
                 raise NoEvidence(x509.load_der_x509_certificate(certificate).subject.rfc4514_string())
         return Evidence(tuple(chain), tuple(answers), tuple(dict.fromkeys(crls)))
+
+    def _crl(self, certificate: bytes, issuer: bytes) -> bytes | None:
+        """The CRL that tells of a certificate: the partition that it names, which is small, or the whole list."""
+        name, partition = self._issuers.get(issuer, ""), partition_of(x509.load_der_x509_certificate(certificate))
+        return self._publisher.crl(name, partition)
 
 
 def is_successful(response: bytes) -> bool:

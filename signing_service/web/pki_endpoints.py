@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from signing_service.errors import ExplainedError
 from signing_service.pki import ocsp_response, timestamping
+from signing_service.pki.crl_partitions import WHOLE, name_and_partition
 from signing_service.pki.rate_limit import RateLimit
 from signing_service.pki.timestamp_request import FailureInfo
 
@@ -32,7 +33,7 @@ class Responder(Protocol):
 
 
 class Crls(Protocol):
-    def crl(self, name: str) -> bytes | None: ...
+    def crl(self, name: str, partition: int = WHOLE) -> bytes | None: ...
 
     def delta(self, name: str) -> bytes | None: ...
 
@@ -40,7 +41,7 @@ class Crls(Protocol):
 
 
 def router(tsa: Responder, ocsp: Responder, crls: Crls, *, limit: RateLimit | None = None) -> APIRouter:
-    """The public PKI addresses: POST /tsa, POST /ocsp, GET /ocsp/{base64}, GET /crl/{issuer}.crl (and -delta.crl),
+    """The public PKI addresses: POST /tsa, POST /ocsp, GET /ocsp/{base64}, GET /crl/{issuer}.crl (-p1.crl, -delta.crl),
     GET /ca/{issuer}.cer. `limit` is asked with the client's address."""
     routes = APIRouter(tags=["pki"])
 
@@ -65,7 +66,7 @@ def router(tsa: Responder, ocsp: Responder, crls: Crls, *, limit: RateLimit | No
     @routes.get("/crl/{name}.crl", response_class=Response)
     def crl(name: str) -> Response:
         try:
-            found = crls.delta(name.removesuffix("-delta")) if name.endswith("-delta") else crls.crl(name)
+            found = _named_list(crls, name)
         except ExplainedError as trouble:
             _LOG.error("the CRL of %s cannot be signed: %s", name, trouble.code)
             return Response(status_code=503, headers={"Retry-After": "60"})
@@ -76,6 +77,13 @@ def router(tsa: Responder, ocsp: Responder, crls: Crls, *, limit: RateLimit | No
         return _found(crls.certificate(name), CERTIFICATE_TYPE)
 
     return routes
+
+
+def _named_list(crls: Crls, name: str) -> bytes | None:
+    """`issuing` is the whole list, `issuing-p3` a partition, `issuing-delta` what changed."""
+    if name.endswith("-delta"):
+        return crls.delta(name.removesuffix("-delta"))
+    return crls.crl(*name_and_partition(name))
 
 
 async def _answer(

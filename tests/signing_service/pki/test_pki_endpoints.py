@@ -27,12 +27,12 @@ from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.fetchers.requests_fetchers import RequestsFetcherBackend
 
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
-from signing_service.pki.assembly import PkiServices
+from signing_service.pki.assembly import PkiServices, assemble
 from signing_service.pki.ceremony_plan import issuer_urls
 from signing_service.pki.names import subject_name
 from signing_service.pki.ocsp import request_for
 from signing_service.pki.rate_limit import RateLimit
-from signing_service.pki.register import Holder
+from signing_service.pki.register import CertificateRegister, Holder
 from signing_service.pki.rules import OPERATOR, Actor
 from signing_service.pki.timestamp_response import TimestampRefused, TimestampWrong
 from signing_service.pki.tsp_client import (
@@ -52,8 +52,8 @@ def outbound() -> Outbound:
     return Outbound(OutboundPolicy(hosts=frozenset({"127.0.0.1"}), timeout_seconds=0.5))
 
 
-def serve(app: FastAPI) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
+def serve(app: FastAPI, listener: socket.socket | None = None) -> Iterator[str]:
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -67,6 +67,18 @@ def server(services: PkiServices) -> Iterator[str]:
     app = FastAPI()
     app.include_router(router(services.tsa, services.ocsp, services.crls))
     yield from serve(app)
+
+
+@pytest.fixture
+def at_home(register: CertificateRegister, ceremony: Any) -> Iterator[tuple[str, PkiServices]]:
+    """A server whose certificates and CRLs name its own address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    services = assemble(register, lambda row: ceremony.key(row.owner), url)
+    app = FastAPI()
+    app.include_router(router(services.tsa, services.ocsp, services.crls))
+    for served in serve(app, listener):
+        yield served, services
 
 
 @pytest.fixture
@@ -149,9 +161,11 @@ def test_every_address_in_a_certificate_answers(server: str, ceremony: Any) -> N
 
 
 def test_pyhankos_fetchers_find_ocsp_and_crl(
-    server: str, services: PkiServices, ceremony: Any, memory_key: Any, clock: Any
+    at_home: tuple[str, PkiServices], ceremony: Any, memory_key: Any, clock: Any
 ) -> None:
-    """A certificate whose addresses are this server's: pyHanko fetches for itself, and must find it not revoked."""
+    """A certificate whose addresses are this server's: pyHanko fetches for itself, and must find it not revoked. The
+    CRL is a partial one."""
+    server, services = at_home
     urls = issuer_urls(server, "issuing", has_ocsp=True)
     root, issuing = (asn1_x509.Certificate.load(ceremony.record.certificate(name)) for name in ("root", "issuing"))
     root_crl = asn1_crl.CertificateList.load(services.crls.crl("root"))

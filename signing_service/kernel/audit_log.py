@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, select
+from sqlalchemy import JSON, Index, String, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from signing_service.kernel.database import Base, Database, UtcDateTime
@@ -40,6 +40,17 @@ class AuditEntry(Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     salt: Mapped[str] = mapped_column(String(64))
     leaf: Mapped[str] = mapped_column(String(64), unique=True)
+    position: Mapped[int | None] = mapped_column(unique=True)
+    """The leaf's place in the log's tree; empty until the sequencer has come by."""
+
+    __table_args__ = (
+        Index(
+            "ix_audit_entry_waiting",
+            "id",
+            sqlite_where=text("position IS NULL"),
+            postgresql_where=text("position IS NULL"),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from signing_service.kernel.database import Database
 from signing_service.pades.ports import Evidence
 from signing_service.pki.assembly import PkiServices, assemble
 from signing_service.pki.certificates import CertificateRow
+from signing_service.pki.current_services import CurrentTimestamps
 from signing_service.pki.ports import Signs
 from signing_service.pki.register import CertificateRegister
 from signing_service.pki.revocation_evidence import OwnEvidence
 from signing_service.pki.timestamp_response import Asked, checked_token
-from signing_service.pki.timestamping import TimestampAuthority
 from signing_service.pki.tsp_client import timestamp_query
 from signing_service.settings import Settings
 
@@ -40,8 +40,8 @@ def own_pki(settings: Settings) -> PkiServices:
 def pki_over(register: CertificateRegister, custody: CustodyPort, settings: Settings) -> PkiServices:
     """The services whose keys custody holds; the root's key is in none of its tokens and signs nothing here."""
 
-    def signer_for(row: CertificateRow) -> Signs:
-        return ServiceKey.of(custody, KINDS[row.profile])
+    def signer_for(row: CertificateRow) -> Signs | None:
+        return ServiceKey.certified(custody, KINDS[row.profile], row.der)
 
     return assemble(register, signer_for, settings.base_url)
 
@@ -49,7 +49,7 @@ def pki_over(register: CertificateRegister, custody: CustodyPort, settings: Sett
 class OwnTimestamper:
     """A pades Timestamper that asks our own TSA in this process: the same key, register and policy as over HTTP."""
 
-    def __init__(self, authority: TimestampAuthority) -> None:
+    def __init__(self, authority: CurrentTimestamps) -> None:
         self._authority = authority
 
     def timestamp(self, digest: bytes) -> bytes:

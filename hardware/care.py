@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .driver import process_driver
 from .errors import PinIncorrect, PinLocked
 from .module_port import ModulePort
@@ -43,13 +45,26 @@ def unblock(module: str, *, serial: str, so_pin: str, new_pin: str) -> None:
     guard.forget(serial)
 
 
-def change_pin(module: str, *, serial: str, old: str, new: str, officer: bool = False, final_try: bool = False) -> None:
-    """Changes the user's PIN, or with `officer` the security officer's."""
+def change_pin(
+    module: str,
+    *,
+    serial: str,
+    old: str,
+    new: str,
+    officer: bool = False,
+    final_try: bool = False,
+    changed: Callable[[], None] = lambda: None,
+) -> None:
+    """Changes the user's PIN, or with `officer` the security officer's.
+
+    `changed` is called while no other process can log in: it replaces the file from which services take the PIN.
+    """
     old, new = clean_pin(old), clean_pin(new)
     port, guard = _port(module), PinGuard(default_folder())
     if officer:
         with guard.officer_turn(serial, old):
             port.set_pin(serial, old, new, True)
+            changed()
         return
     with guard.turn(serial) as turn:
         turn.check(port.token(serial), old, final_try=final_try)
@@ -59,6 +74,7 @@ def change_pin(module: str, *, serial: str, old: str, new: str, officer: bool = 
             turn.refused(old)
             raise
         turn.clear()
+        changed()
 
 
 def forget_refusals(serial: str) -> None:

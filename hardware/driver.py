@@ -58,7 +58,7 @@ class Driver:
         try:
             if pin is not None:
                 connection.run(lambda port: port.token(serial))
-                connection.login(pin() if callable(pin) else pin, source=source, final_try=final_try)
+                connection.login(pin, source=source, final_try=final_try)
             return OpenedToken(connection, write=write, released=self._release)
         except BaseException:
             self._release(connection)

@@ -48,20 +48,22 @@ class TokenConnection:
         """Logged in, and unable to do so again by itself: nothing may re-initialise the module under it."""
         return self._accepted is not None and self._pin_source is None
 
-    def login(self, pin: str, *, source: PinSource | None, final_try: bool) -> None:
+    def login(self, pin: str | PinSource, *, source: PinSource | None, final_try: bool) -> None:
         """Logs in unless this process is. A PIN that differs from the accepted one is refused without a try."""
-        pin = clean_pin(pin)
+        pin = pin if callable(pin) else clean_pin(pin)
         with self._lock:
             if self._accepted is not None and self.port.logged_in(self.serial):
-                if not hmac.compare_digest(self._accepted, _fingerprint(pin)):
+                if not hmac.compare_digest(self._accepted, _fingerprint(_given(pin))):
                     raise PinIncorrect(token=self.serial, detail="differs from the PIN of this process's login")
             else:
                 self._send(pin, final_try=final_try)
             self._pin_source = source or self._pin_source
 
-    def _send(self, pin: str, *, final_try: bool = False) -> None:
+    def _send(self, source: str | PinSource, *, final_try: bool = False) -> None:
+        """A source is asked within the turn: whoever changes the PIN replaces the file before giving the turn away."""
         forbid_core_dumps()
         with self._guard.turn(self.serial) as turn:
+            pin = _given(source)
             turn.check(self.port.token(self.serial), pin, final_try=final_try)
             try:
                 self.port.login(self.serial, pin)
@@ -122,7 +124,7 @@ class TokenConnection:
             if not self.port.logged_in(self.serial):
                 self._accepted = None
                 if self._pin_source is not None:
-                    self._send(self._pin_source())
+                    self._send(self._pin_source)
 
     # --- what the token holds ----------------------------------------------------------------------------------
 
@@ -144,6 +146,10 @@ class TokenConnection:
 
     def certificates(self) -> list[CertificateRecord]:
         return self.run(lambda port: port.certificates(self.serial))
+
+
+def _given(source: str | PinSource) -> str:
+    return clean_pin(source() if callable(source) else source)
 
 
 def _fingerprint(pin: str) -> bytes:

@@ -16,6 +16,7 @@ from signing_service.custody import wire
 from signing_service.custody.errors import AuthorisationNotLodged, CallRefused, CustodyUnreachable
 from signing_service.custody.granted import reference
 from signing_service.custody.ledger import Freeze, RecordedUse, Use
+from signing_service.custody.ports import HeldKey
 
 TIMEOUT_SECONDS = 60.0
 LODGE_FROM = 8192  # bytes; larger authorisations cross once, then by reference
@@ -48,12 +49,25 @@ class CustodyClient:
         given = {"seal_id": seal_id, "signed_attributes": signed_attributes}
         return bytes(self._with_authorisation("signature_of", given, authorisation))
 
-    def sign_service(self, kind: str, content: bytes, mechanism: Mechanism | None = None) -> bytes:
+    def sign_service(
+        self, kind: str, content: bytes, mechanism: Mechanism | None = None, *, public_key: bytes = b""
+    ) -> bytes:
         name = mechanism.value if mechanism else ""
-        return bytes(self._call("sign_service", kind=kind, content=content, mechanism=name))
+        given = {"kind": kind, "content": content, "mechanism": name, "public_key": public_key}
+        return bytes(self._call("sign_service", **given))
 
-    def unwrap_data_key(self, wrapped: bytes) -> bytes:
-        return bytes(self._call("unwrap_data_key", wrapped=wrapped))
+    def unwrap_data_key(self, wrapped: bytes, *, public_key: bytes = b"") -> bytes:
+        return bytes(self._call("unwrap_data_key", wrapped=wrapped, public_key=public_key))
+
+    def service_keys(self, kind: str) -> Sequence[HeldKey]:
+        return [
+            HeldKey(
+                bytes(key["public_key"]),
+                tuple(bytes(each) for each in key["certificates"]),
+                datetime.fromisoformat(key["until"]) if key["until"] else None,
+            )
+            for key in self._call("service_keys", kind=kind)
+        ]
 
     def seal_certificates(self, seal_id: str) -> Sequence[bytes]:
         return [bytes(each) for each in self._call("seal_certificates", seal_id=seal_id)]

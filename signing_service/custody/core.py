@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -20,11 +21,13 @@ from hardware.ports import Mechanism
 from signing_service.custody.errors import (
     NotTheSealsCertificate,
     SealCertificateNotValid,
+    ServiceKeyRetired,
     SignatureNotMade,
 )
 from signing_service.custody.granted import Granted
 from signing_service.custody.ledger import DIRECT, Freeze, Ledger, RecordedUse, Use
-from signing_service.custody.policy import FILE_NAME, CustodyPolicy, SealEntry, load_policy
+from signing_service.custody.policy import FILE_NAME, CustodyPolicy, SealEntry, ServiceEntry, load_policy
+from signing_service.custody.ports import HeldKey
 from signing_service.custody.structures import DATA, check_structure
 from signing_service.custody.token_keys import TokenKeys
 from signing_service.kernel.clock import Clock, SystemClock
@@ -92,21 +95,24 @@ class Custody:
         """Keep a large authorisation at hand; its reference may be given to `seal` instead of it."""
         return self._granted.lodge(authorisation)
 
-    def sign_service(self, kind: str, content: bytes, mechanism: Mechanism | None = None) -> bytes:
+    def sign_service(
+        self, kind: str, content: bytes, mechanism: Mechanism | None = None, *, public_key: bytes = b""
+    ) -> bytes:
         """A service key's signature over a structure of its own kind, by default with its usual mechanism.
 
-        Raises ServiceNotInCustody, StructureRefused, TokenError.
+        `public_key` (DER) names the key, where the structure does: an earlier one signs until its overlap ends.
+        Raises ServiceNotInCustody, ServiceKeyRetired, StructureRefused, TokenError.
         """
         policy = self._policy()
-        entry = policy.service(kind)
+        entry = self._named(policy, kind, public_key)
         check_structure(kind, content, entry)
         key = self._keys.of_service(policy, entry)
         return key.sign(content, mechanism or algorithm_for(key.public_key).mechanism)
 
-    def unwrap_data_key(self, wrapped: bytes) -> bytes:
-        """A data key, unwrapped by the service key `data`. Raises ServiceNotInCustody, TokenError."""
+    def unwrap_data_key(self, wrapped: bytes, *, public_key: bytes = b"") -> bytes:
+        """A data key, unwrapped by the service key `data`. Raises as `sign_service` does."""
         policy = self._policy()
-        return self._keys.of_service(policy, policy.service(DATA)).unwrap(wrapped)
+        return self._keys.of_service(policy, self._named(policy, DATA, public_key)).unwrap(wrapped)
 
     def seal_certificates(self, seal_id: str) -> Sequence[bytes]:
         entry = self._policy().seal(seal_id)
@@ -118,8 +124,16 @@ class Custody:
 
     def service_public_key(self, kind: str) -> bytes:
         policy = self._policy()
-        key = self._keys.of_service(policy, policy.service(kind)).public_key
-        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return self._public_key(policy, policy.service(kind))
+
+    def service_keys(self, kind: str) -> Sequence[HeldKey]:
+        policy = self._policy()
+        entry = policy.service(kind)
+        present = HeldKey(self._public_key(policy, entry), _certificates(entry.certificate, entry.chain))
+        earlier = [
+            HeldKey(key.public_key, _certificates(key.certificate, key.chain), key.until) for key in entry.earlier
+        ]
+        return [present, *earlier]
 
     def withdraw(self, authorisation_id: str, reason: str) -> None:
         """From now on the authorisation lets nothing be sealed; it cannot be undone."""
@@ -148,6 +162,23 @@ class Custody:
     def close(self) -> None:
         self._keys.close()
         self.ledger.close()
+
+    def _named(self, policy: CustodyPolicy, kind: str, public_key: bytes) -> ServiceEntry:
+        """The entry of the key that is named; of the present one where none is."""
+        entry = policy.service(kind)
+        if not public_key or public_key == self._public_key(policy, entry):
+            return entry
+        now = self._clock.now()
+        for key in entry.earlier:
+            if key.public_key == public_key and now < key.until:
+                return ServiceEntry(key.token, key.key_id, key.certificate, key.chain)
+        raise ServiceKeyRetired(kind)
+
+    def _public_key(self, policy: CustodyPolicy, entry: ServiceEntry) -> bytes:
+        if entry.certificate:
+            return _public_key_of(entry.certificate)
+        key = self._keys.of_service(policy, entry).public_key
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def _policy(self) -> CustodyPolicy:
         """The policy as it is on the disk now; read again when the file was replaced."""
@@ -179,6 +210,16 @@ class Custody:
         what = granted.authorisation
         use = Use(what.id, seal_id, entry.bureau, digest, hashed, document_type, granted.signers, what.kind.value)
         return use, lambda uses: covers(what, digest, document_type, now, uses, seal_id=seal_id)
+
+
+@lru_cache(maxsize=64)
+def _public_key_of(certificate: bytes) -> bytes:
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _certificates(certificate: bytes, chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return (certificate, *chain) if certificate else ()
 
 
 def _checked_certificate(

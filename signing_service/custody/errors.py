@@ -66,6 +66,22 @@ class ServiceNotInCustody(CustodyError):
         )
 
 
+class ServiceKeyRetired(CustodyError):
+    """The key that was asked for by name is none of the service's, or was replaced and its overlap is over."""
+
+    code = "service_key_retired"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            Text(f"指定的“{kind}”服务密钥已停用。", f"The service key “{kind}” that was named is out of use."),
+            why=Text("密钥已轮换,重叠期已过。", "It was rotated, and the overlap is over."),
+            advice=Text(
+                "稍后重试;仍不成功请重启该进程,它会改用现行密钥。",
+                "Try again shortly; else restart the process, and it will take the present key.",
+            ),
+        )
+
+
 class NotTheSealsCertificate(CustodyError):
     code = "not_the_seals_certificate"
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hardware.ports import Mechanism
-from signing_service.custody.ports import CustodyPort
+from signing_service.custody.ports import CustodyPort, HeldKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,31 @@ class SealKey:
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:
-    """A service's key: a `hardware.ports.TokenKey` that signs structures of one kind alone, and a SigningKey."""
+    """A service's key: a `hardware.ports.TokenKey` that signs structures of one kind alone, and a SigningKey. It stays
+    the same key when the service is given another one; custody lets it sign until the overlap ends."""
 
     custody: CustodyPort
     kind: str
-    public_key: PublicKeyTypes
-    certificates: Sequence[bytes]
+    held: HeldKey
 
     @classmethod
     def of(cls, custody: CustodyPort, kind: str) -> ServiceKey:
-        public_key = load_der_public_key(custody.service_public_key(kind))
-        return cls(custody, kind, public_key, tuple(custody.service_certificates(kind)))
+        """The present key."""
+        return cls(custody, kind, custody.service_keys(kind)[0])
+
+    @classmethod
+    def certified(cls, custody: CustodyPort, kind: str, certificate: bytes) -> ServiceKey | None:
+        """The key behind this certificate (DER), if custody has it."""
+        held = next((key for key in custody.service_keys(kind) if key.certificate == certificate), None)
+        return None if held is None else cls(custody, kind, held)
+
+    @property
+    def public_key(self) -> PublicKeyTypes:
+        return load_der_public_key(self.held.public_key)
+
+    @property
+    def certificates(self) -> Sequence[bytes]:
+        return self.held.certificates
 
     @property
     def id(self) -> bytes:
@@ -62,14 +76,14 @@ class ServiceKey:
     @property
     def certificate(self) -> bytes:
         """DER; empty for a key without one."""
-        return self.certificates[0] if self.certificates else b""
+        return self.held.certificate
 
     @property
     def chain(self) -> Sequence[bytes]:
         return self.certificates[1:]
 
     def sign(self, data: bytes, mechanism: Mechanism) -> bytes:
-        return self.custody.sign_service(self.kind, data, mechanism)
+        return self.custody.sign_service(self.kind, data, mechanism, public_key=self.held.public_key)
 
     def unwrap(self, wrapped: bytes) -> bytes:
-        return self.custody.unwrap_data_key(wrapped)
+        return self.custody.unwrap_data_key(wrapped, public_key=self.held.public_key)

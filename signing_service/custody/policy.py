@@ -1,7 +1,7 @@
 """Custody's own policy: which key on which token is which seal's or service's, and who holds each seal.
 
-`policy.json` lies in custody's folder (0700), is owner-only (0600) and is written by `zhengyin init` and `zhengyin
-seals make` alone, never by web server or worker. Holders are pinned as whole certificates.
+`policy.json` lies in custody's folder (0700), is owner-only (0600) and is written by `zhengyin init`, `zhengyin seals
+make` and `zhengyin pki rotate` alone, never by web server or worker. Holders are pinned as whole certificates.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,37 @@ class SealEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierKey:
+    """A service key that was replaced. Before `until` it still signs when asked for by name; its public half (DER
+    SubjectPublicKeyInfo) and its certificate are kept for ever, since what it signed must be verifiable."""
+
+    token: str
+    key_id: bytes
+    public_key: bytes
+    until: datetime
+    certificate: bytes = b""
+    chain: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceEntry:
-    """One service key, found by CKA_ID; `certificate` (DER) is empty for a key that has none."""
+    """One service key, found by CKA_ID; `certificate` (DER) is empty for a key that has none. `earlier` are the keys
+    that it replaced, newest first."""
 
     token: str
     key_id: bytes
     certificate: bytes = b""
     chain: tuple[bytes, ...] = ()
+    earlier: tuple[EarlierKey, ...] = ()
+
+    def succeeded_by(self, new: ServiceEntry, public_key: bytes, until: datetime) -> ServiceEntry:
+        """`new` in this one's place; this key (`public_key`: its DER) goes on among the earlier ones `until` then."""
+        mine = EarlierKey(self.token, self.key_id, public_key, until, self.certificate, self.chain)
+        return replace(new, earlier=(mine, *self.earlier))
+
+    def ended(self, now: datetime) -> ServiceEntry:
+        """No earlier key signs any more from `now` on."""
+        return replace(self, earlier=tuple(replace(key, until=min(key.until, now)) for key in self.earlier))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +158,7 @@ def _check_content(path: Path, policy: CustodyPolicy) -> None:
             path, "只有演示环境可以直接盖章。", "Direct sealing is for a demo home alone; a seal obeys its holder."
         )
     named = {seal.token for seal in policy.seals.values()} | {each.token for each in policy.services.values()}
+    named |= {key.token for each in policy.services.values() for key in each.earlier}
     for token in named - set(policy.tokens):
         raise PolicyUnsafe(path, f"没有名为“{token}”的密码设备。", f"There is no token “{token}”.")
 
@@ -157,11 +183,25 @@ def _to_json(policy: CustodyPolicy) -> dict[str, Any]:
         "services": {
             kind: {
                 "token": service.token, "key_id": service.key_id.hex(), "certificate": _text(service.certificate),
-                "chain": _texts(service.chain),
+                "chain": _texts(service.chain), "earlier": [_earlier_json(key) for key in service.earlier],
             }
             for kind, service in policy.services.items()
         },
     }  # fmt: skip
+
+
+def _earlier_json(key: EarlierKey) -> dict[str, Any]:
+    return {
+        "token": key.token, "key_id": key.key_id.hex(), "public_key": _text(key.public_key),
+        "until": key.until.isoformat(), "certificate": _text(key.certificate), "chain": _texts(key.chain),
+    }  # fmt: skip
+
+
+def _earlier(content: dict[str, Any]) -> EarlierKey:
+    return EarlierKey(
+        str(content["token"]), bytes.fromhex(content["key_id"]), _der(content["public_key"]),
+        datetime.fromisoformat(content["until"]), _der(content["certificate"]), _ders(content["chain"]),
+    )  # fmt: skip
 
 
 def _from_json(content: dict[str, Any]) -> CustodyPolicy:
@@ -184,7 +224,8 @@ def _from_json(content: dict[str, Any]) -> CustodyPolicy:
         },
         services={
             kind: ServiceEntry(
-                str(s["token"]), bytes.fromhex(s["key_id"]), _der(s["certificate"]), _ders(s["chain"])
+                str(s["token"]), bytes.fromhex(s["key_id"]), _der(s["certificate"]), _ders(s["chain"]),
+                tuple(_earlier(key) for key in s.get("earlier", ())),
             )
             for kind, s in content["services"].items()
         },

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from hardware.ports import Mechanism
 from signing_service.custody.ledger import Freeze, RecordedUse
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """One key of a service, public material only. `public_key` is a DER SubjectPublicKeyInfo; `certificates` are its
+    certificate and the chain, DER, nothing for a key without one; `until` is None for the present key, else the
+    instant at which it stopped signing, or will."""
+
+    public_key: bytes
+    certificates: tuple[bytes, ...]
+    until: datetime | None = None
+
+    @property
+    def certificate(self) -> bytes:
+        """DER, or empty."""
+        return self.certificates[0] if self.certificates else b""
 
 
 class CustodyPort(Protocol):
@@ -28,12 +46,21 @@ class CustodyPort(Protocol):
         """The signature of a use that was completed but whose answer was lost; never a new one."""
         ...
 
-    def sign_service(self, kind: str, content: bytes, mechanism: Mechanism | None = None) -> bytes:
-        """A service key's signature over a structure of its own kind; ECDSA as DER."""
+    def sign_service(
+        self, kind: str, content: bytes, mechanism: Mechanism | None = None, *, public_key: bytes = b""
+    ) -> bytes:
+        """A service key's signature over a structure of its own kind; ECDSA as DER.
+
+        `public_key` (DER) names one of `service_keys`, so that a structure that names its key is signed by that key
+        whatever is switched meanwhile; empty: the present one."""
         ...
 
-    def unwrap_data_key(self, wrapped: bytes) -> bytes:
-        """RSA-OAEP (SHA-256) decryption of a wrapped data key."""
+    def unwrap_data_key(self, wrapped: bytes, *, public_key: bytes = b"") -> bytes:
+        """RSA-OAEP (SHA-256) decryption of a wrapped data key, by the present key or the one that is named."""
+        ...
+
+    def service_keys(self, kind: str) -> Sequence[HeldKey]:
+        """The present key, then those that it replaced, newest first."""
         ...
 
     def seal_certificates(self, seal_id: str) -> Sequence[bytes]:

@@ -131,7 +131,19 @@ def _seal(custody: Custody, given: dict[str, Any]) -> bytes:
 
 def _sign_service(custody: Custody, given: dict[str, Any]) -> bytes:
     name = given["mechanism"]
-    return custody.sign_service(given["kind"], given["content"], _mechanism(name) if name else None)
+    mechanism = _mechanism(name) if name else None
+    return custody.sign_service(given["kind"], given["content"], mechanism, public_key=given["public_key"])
+
+
+def _service_keys(custody: Custody, given: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "public_key": key.public_key,
+            "certificates": list(key.certificates),
+            "until": key.until.isoformat() if key.until else "",
+        }
+        for key in custody.service_keys(given["kind"])
+    ]
 
 
 def _mechanism(name: str) -> Mechanism:
@@ -159,8 +171,12 @@ _CALLS: Mapping[str, tuple[Mapping[str, type], Callable[[Custody, dict[str, Any]
         lambda custody, given: custody.signature_of(**given),
     ),
     "lodge": ({"authorisation": bytes}, lambda custody, given: custody.lodge(**given)),
-    "sign_service": ({"kind": str, "content": bytes, "mechanism": str}, _sign_service),
-    "unwrap_data_key": ({"wrapped": bytes}, lambda custody, given: custody.unwrap_data_key(**given)),
+    "sign_service": ({"kind": str, "content": bytes, "mechanism": str, "public_key": bytes}, _sign_service),
+    "unwrap_data_key": (
+        {"wrapped": bytes, "public_key": bytes},
+        lambda custody, given: custody.unwrap_data_key(**given),
+    ),
+    "service_keys": ({"kind": str}, _service_keys),
     "seal_certificates": ({"seal_id": str}, lambda custody, given: list(custody.seal_certificates(**given))),
     "service_certificates": ({"kind": str}, lambda custody, given: list(custody.service_certificates(**given))),
     "service_public_key": ({"kind": str}, lambda custody, given: custody.service_public_key(**given)),

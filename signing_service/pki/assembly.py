@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from signing_service.errors import Text
 from signing_service.pki.authority import CertificateAuthority
 from signing_service.pki.ceremony_plan import issuer_urls
 from signing_service.pki.certificates import CertificateRow
 from signing_service.pki.crl_publication import CrlIssuer, CrlPublisher
-from signing_service.pki.errors import PkiError
+from signing_service.pki.current_services import (
+    Current,
+    CurrentResponder,
+    CurrentTimestamps,
+    ServiceCertificateMissing,
+)
 from signing_service.pki.ocsp import Issuer, OcspResponder
 from signing_service.pki.ports import CertifiedKey, Signs
 from signing_service.pki.profiles import TIMESTAMP_POLICY
@@ -24,49 +28,37 @@ from signing_service.pki.timestamping import TimestampAuthority
 
 OFFLINE, ONLINE = "root", ("issuing-ca", "simulation-ca")
 RESPONDERS = ("ocsp", "simulation-ocsp")
-
-
-class ServiceCertificateMissing(PkiError):
-    """A service has no active certificate within its validity."""
-
-    code = "service_certificate_missing"
-
-    def __init__(self, profile: str) -> None:
-        super().__init__(
-            Text(f"没有可用的“{profile}”证书。", f'There is no active "{profile}" certificate.'),
-            advice=Text("请先进行密钥仪式(zhengyin pki ceremony)。", "Hold a ceremony first (zhengyin pki ceremony)."),
-        )
+SignerFor = Callable[[CertificateRow], Signs | None]
+"""The key behind a row: custody's client in production. None: that key is not at hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class PkiServices:
-    """What the web serves and other rooms use. `authorities` are the online CAs by name."""
+    """What the web serves and other rooms use; `tsa` and `ocsp` follow a rotation by themselves. `authorities` are the
+    online CAs by name."""
 
-    tsa: TimestampAuthority
-    ocsp: OcspResponder
+    tsa: CurrentTimestamps
+    ocsp: CurrentResponder
     crls: CrlPublisher
     evidence: OwnEvidence
     authorities: dict[str, CertificateAuthority]
 
 
-def assemble(
-    register: CertificateRegister, signer_for: Callable[[CertificateRow], Signs], base_url: str
-) -> PkiServices:
-    """The services with the newest active certificate of each kind. `signer_for` gives the key behind a row: custody's
-    client in production. Raises ServiceCertificateMissing."""
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A row and its key; the same choice where the certificate is the same."""
+
+    fingerprint: str
+    row: CertificateRow = field(compare=False)
+    key: Signs = field(compare=False)
+
+
+def assemble(register: CertificateRegister, signer_for: SignerFor, base_url: str) -> PkiServices:
+    """The services, each with the newest active certificate whose key is at hand. Raises ServiceCertificateMissing."""
     rows = _active_rows(register)
     cas = {row.owner: row for row in rows if row.profile in (OFFLINE, *ONLINE)}
-    keys = {row.owner: _certified(register, row, signer_for) for row in cas.values() if row.profile in ONLINE}
-    tsa = _certified(register, _newest(rows, "tsa"), signer_for)
-    ocsp = OcspResponder(
-        [
-            Issuer(cas[name].der, _certified(register, responder, signer_for))
-            for name in keys
-            if (responder := _responder_of(rows, cas[name])) is not None
-        ],
-        register,
-        register.clock,
-    )
+    found = {row.owner: signer_for(row) for row in cas.values() if row.profile in ONLINE}
+    keys = {name: _certified(register, cas[name], key) for name, key in found.items() if key is not None}
     crls = CrlPublisher(
         register.database,
         {
@@ -80,11 +72,9 @@ def assemble(
         },
         register.clock,
     )
+    ocsp = _responder(register, signer_for, [cas[name] for name in keys])
     return PkiServices(
-        tsa=TimestampAuthority(
-            tsa, tsa.certificate, tsa.chain, TIMESTAMP_POLICY,
-            serials=TimestampRegister(register.database), clock=register.clock,
-        ),
+        tsa=_timestamps(register, signer_for),
         ocsp=ocsp,
         crls=crls,
         evidence=OwnEvidence(ocsp, crls, {row.der: name for name, row in cas.items()}),
@@ -92,7 +82,41 @@ def assemble(
             name: CertificateAuthority(key, issuer_urls(base_url, name, has_ocsp=True), register)
             for name, key in keys.items()
         },
-    )  # fmt: skip
+    )
+
+
+def _timestamps(register: CertificateRegister, signer_for: SignerFor) -> CurrentTimestamps:
+    serials = TimestampRegister(register.database)
+
+    def look() -> _Chosen:
+        chosen = _newest([row for row in _active_rows(register) if row.profile == "tsa"], signer_for)
+        if chosen is None:
+            raise ServiceCertificateMissing("tsa")
+        return chosen
+
+    def make(chosen: _Chosen) -> TimestampAuthority:
+        key = _certified(register, chosen.row, chosen.key)
+        return TimestampAuthority(
+            key, key.certificate, key.chain, TIMESTAMP_POLICY, serials=serials, clock=register.clock
+        )
+
+    return CurrentTimestamps(Current(look, make, register.clock))
+
+
+def _responder(register: CertificateRegister, signer_for: SignerFor, cas: list[CertificateRow]) -> CurrentResponder:
+    def look() -> tuple[_Chosen | None, ...]:
+        rows = [row for row in _active_rows(register) if row.profile in RESPONDERS]
+        return tuple(_newest([row for row in rows if row.issuer == ca.fingerprint], signer_for) for ca in cas)
+
+    def make(chosen: tuple[_Chosen | None, ...]) -> OcspResponder:
+        issuers = [
+            Issuer(ca.der, _certified(register, responder.row, responder.key))
+            for ca, responder in zip(cas, chosen, strict=True)
+            if responder is not None
+        ]
+        return OcspResponder(issuers, register, register.clock)
+
+    return CurrentResponder(Current(look, make, register.clock))
 
 
 def _active_rows(register: CertificateRegister) -> list[CertificateRow]:
@@ -105,21 +129,15 @@ def _active_rows(register: CertificateRegister) -> list[CertificateRow]:
     return [row for row in rows if row.not_after is not None and now < row.not_after]
 
 
-def _newest(rows: list[CertificateRow], profile: str) -> CertificateRow:
-    found = [row for row in rows if row.profile == profile]
-    if not found:
-        raise ServiceCertificateMissing(profile)
-    return found[-1]
+def _newest(rows: list[CertificateRow], signer_for: SignerFor) -> _Chosen | None:
+    """The newest whose key is at hand: a certificate may be on record before custody is told of its key."""
+    for row in reversed(rows):
+        if (key := signer_for(row)) is not None:
+            return _Chosen(row.fingerprint or "", row, key)
+    return None
 
 
-def _responder_of(rows: list[CertificateRow], ca: CertificateRow) -> CertificateRow | None:
-    found = [row for row in rows if row.profile in RESPONDERS and row.issuer == ca.fingerprint]
-    return found[-1] if found else None
-
-
-def _certified(
-    register: CertificateRegister, row: CertificateRow, signer_for: Callable[[CertificateRow], Signs]
-) -> CertifiedKey:
+def _certified(register: CertificateRegister, row: CertificateRow, key: Signs) -> CertifiedKey:
     with register.database.read() as session:
         above = register.chain(session, row.der)
-    return CertifiedKey(signer_for(row), row.der, tuple(above))
+    return CertifiedKey(key, row.der, tuple(above))

@@ -12,8 +12,9 @@ from signing_service.pki import der
 from signing_service.pki.certificate_chain import issuer_in
 from signing_service.pki.crl_partitions import partition_of
 from signing_service.pki.crl_publication import CrlPublisher
+from signing_service.pki.current_services import Responds
 from signing_service.pki.errors import MalformedDer, PkiError
-from signing_service.pki.ocsp import OcspResponder, request_for
+from signing_service.pki.ocsp import request_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class NoEvidence(PkiError):
 class OwnEvidence:
     """Evidence for certificates of our own CAs; `issuers` maps a CA's certificate (DER) to its name in `publisher`."""
 
-    def __init__(self, responder: OcspResponder, publisher: CrlPublisher, issuers: Mapping[bytes, str]) -> None:
+    def __init__(self, responder: Responds, publisher: CrlPublisher, issuers: Mapping[bytes, str]) -> None:
         self._responder, self._publisher, self._issuers = responder, publisher, dict(issuers)
 
     def evidence(self, chain: Sequence[bytes]) -> Evidence:

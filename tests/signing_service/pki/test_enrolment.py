@@ -13,10 +13,11 @@ from sqlalchemy import select
 from hardware.ports import Mechanism, Token
 from signing_service.kernel.audit_log import AuditEntry, entries_about
 from signing_service.kernel.outbox import deliver
-from signing_service.pki.assembly import PkiServices, ServiceCertificateMissing, assemble
+from signing_service.pki.assembly import PkiServices, assemble
 from signing_service.pki.certificates import CertificateChange
 from signing_service.pki.crl import Reason
 from signing_service.pki.csr import build_request
+from signing_service.pki.current_services import ServiceCertificateMissing
 from signing_service.pki.enrolment import ActivationRefused, Enrolment, activation_statement, check_activation
 from signing_service.pki.expiry import TOPIC, announce_endings, ending_soon, step_due
 from signing_service.pki.names import subject_name

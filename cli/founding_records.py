@@ -5,17 +5,18 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from cert_registry.licences.catalogue import Catalogue
+from cert_registry.licences.data_keys import KeyRing
 from cert_registry.licences.holder_vault import KEY_BYTES
 from cert_registry.licences.issuers import permit
 from cert_registry.sharing.access import ANY, Action
 from cert_registry.sharing.grants import grant
 from cli import cast
+from cli.data_keys import save_ring
 from cli.founding_keys import Founded
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.blobs import write_atomically
@@ -77,16 +78,11 @@ def found_client(settings: Settings, database: Database, clock: Clock) -> None:
     write_atomically(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def found_data_key(settings: Settings, wrapping_key: RSAPublicKey) -> None:
+def found_data_key(settings: Settings, clock: Clock, wrapping_key: RSAPublicKey) -> None:
     """A fresh key for holders' codes, kept only as wrapped by a token's key (RSA-OAEP, SHA-256)."""
-    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-    wrapped = wrapping_key.encrypt(secrets.token_bytes(KEY_BYTES), oaep)
-    write_atomically(data_key_file(settings), wrapped)
+    wrapping = wrapping_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    save_ring(settings, KeyRing.first(secrets.token_bytes(KEY_BYTES), wrapping, clock.now()))
 
 
 def client_key_file(settings: Settings) -> Path:
     return settings.home / "clients" / f"{CLIENT_ID}.pem"
-
-
-def data_key_file(settings: Settings) -> Path:
-    return settings.home / "data-key.wrapped"

@@ -76,6 +76,6 @@ def _found_records(settings: Settings, database: Database, founded: Founded, tok
     found_people(database, clock, founded)
     found_licensing(database, clock)
     found_client(settings, database, clock)
-    found_data_key(settings, founded.data_public_key)
+    found_data_key(settings, clock, founded.data_public_key)
     write_custody_policy(settings, founded, tokens)
     write_trust(settings, founded.ceremony)

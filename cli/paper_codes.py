@@ -1,16 +1,15 @@
-"""Paper codes of this home: made with custody's key, read with its public keys."""
+"""Paper codes of this home: made with custody's present key, read with its public keys, past ones included."""
 
 from __future__ import annotations
 
 from datetime import date
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cert_registry.licences.drafts import Draft
 from cert_registry.verification import lookup
 from signing_service.approvals.outward import CodeFacts, CodePicture
-from signing_service.custody.ports import CustodyPort
+from signing_service.custody.ports import CustodyPort, HeldKey
 from signing_service.custody.structures import PAPER_CODE
 from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
@@ -28,23 +27,22 @@ class PaperCodes:
         self._custody, self._clock, self._database = custody, clock, database
         self.prefix = f"{settings.base_url}/c/"
         self.host = settings.base_url.partition("://")[2]
-        self._key = _code_key(custody)
 
     def key_list(self) -> KeyList:
-        """What a verifier needs, published now."""
-        return KeyList((self._key,), self._clock.now())
+        """What a verifier needs, published now: every key that custody has had."""
+        return KeyList(tuple(_code_key(held) for held in self._custody.service_keys(PAPER_CODE)), self._clock.now())
 
     def make(self, claims: Claims) -> PaperCode:
         """Sign and keep. Raises CodeKeyUnfit and custody's errors."""
-        code = make_code(
-            claims, self._key, lambda content: self._custody.sign_service(PAPER_CODE, content), self.prefix
-        )
+        held = self._custody.service_keys(PAPER_CODE)[0]
+
+        def sign(content: bytes) -> bytes:
+            return self._custody.sign_service(PAPER_CODE, content, public_key=held.public_key)
+
+        code = make_code(claims, _code_key(held), sign, self.prefix)
         with self._database.write() as session:
             remember_code(session, code)
         return code
-
-    def _sign(self, content: bytes) -> bytes:
-        return self._custody.sign_service(PAPER_CODE, content)
 
     def of_licence(self, draft: Draft) -> bytes:
         """SVG of the code that a licence carries before it is sealed."""
@@ -88,7 +86,6 @@ class PaperCodes:
         return lookup.CodeFacts(claims.subject, details)
 
 
-def _code_key(custody: CustodyPort) -> CodeKey:
-    certificate = x509.load_der_x509_certificate(custody.service_certificates(PAPER_CODE)[0])
-    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return CodeKey.from_der(spki, certificate.not_valid_before_utc, None)
+def _code_key(held: HeldKey) -> CodeKey:
+    begin = x509.load_der_x509_certificate(held.certificate).not_valid_before_utc
+    return CodeKey.from_der(held.public_key, begin, held.until)

@@ -8,12 +8,11 @@ from typing import Any
 from cert_registry.licences.catalogue import Catalogue
 from cert_registry.licences.drafts import Draft, Registered
 from cert_registry.licences.from_approval import FromApproval
-from cert_registry.licences.holder_vault import AesHolderVault
 from cert_registry.licences.issue import Issuing
 from cert_registry.settings import registry_settings
 from cert_registry.sharing.copies import CopyDraft
 from cert_registry.web.evidence import evidence_signer
-from cert_registry.web.parts import RegistryParts
+from cert_registry.web.parts import EVIDENCE_TYPE, RegistryParts
 from cli import cast
 from cli.paper_codes import PaperCodes
 from cli.sealing import SealingDesk, SealUseOf
@@ -42,7 +41,7 @@ class RegistryDesk:
         self._settings = registry_settings(stage.settings)
         self.codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
         self.catalogue = Catalogue.load()
-        self.vault = AesHolderVault(stage.data_key())
+        self.vault = stage.vault()
         self.issuing = Issuing(
             stage.database, stage.blobs, self.catalogue, self.vault, stage.clock, self._settings.verify_host
         )
@@ -70,6 +69,16 @@ class RegistryDesk:
     def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:
         return self._stage.judge(content, name, status).as_json()
 
+    def _evidence(self, claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str:
+        """Signed by the key that is present now, whose certificate the header names."""
+        custody = self._stage.custody
+        held = custody.service_keys(EVIDENCE)[0]
+
+        def sign(content: bytes) -> bytes:
+            return custody.sign_service(EVIDENCE, content, public_key=held.public_key)
+
+        return evidence_signer(held.certificate, sign)(claims, kind)
+
     def _codes_of(self, department_id: str) -> frozenset[str]:
         """The issuer codes for which a department is competent: its own."""
         with self._stage.database.read() as session:
@@ -79,7 +88,6 @@ class RegistryDesk:
     def parts(self, tokens: TokenEndpoint, service: Parts) -> RegistryParts:
         """Everything that the API is given; `service` is what it is added to."""
         stage = self._stage
-        certificate = stage.custody.service_certificates(EVIDENCE)[0]
         return RegistryParts(
             database=stage.database,
             blobs=stage.blobs,
@@ -89,7 +97,7 @@ class RegistryDesk:
             issuing=self.issuing,
             settings=self._settings,
             authenticate=lambda request: caller_of(request, tokens),
-            evidence=evidence_signer(certificate, lambda content: stage.custody.sign_service(EVIDENCE, content)),
+            evidence=self._evidence,
             verify_file=self.verify_file,
             read_code=self.codes.read,
             paper_code=self.codes.of_licence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cert_registry.licences.status_facts import LicenceStatusFacts
-from cli.founding_records import data_key_file
+from cli.data_keys import HomeVault
 from cli.home_casework import home_casework
 from cli.known_facts import JoinedFacts
 from cli.opened_home import open_custody
@@ -56,9 +56,9 @@ class Stage:
     def revocation(self) -> OwnRevocation:
         return OwnRevocation(self.pki.evidence)
 
-    def data_key(self) -> bytes:
-        """The key for holders' codes, unwrapped by custody's token."""
-        return self.custody.unwrap_data_key(data_key_file(self.settings).read_bytes())
+    def vault(self) -> HomeVault:
+        """Holders' codes, under the home's data keys."""
+        return HomeVault(self.settings, self.custody)
 
     def use_book(self) -> UseBook:
         """The seals' book of uses on this home's register."""

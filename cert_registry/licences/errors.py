@@ -176,3 +176,16 @@ class HolderCodeUnreadable(LicenceError):
             why=Text("密钥不对,或数据库内容被改动。", "The key is another one, or the database was altered."),
             advice=Text("请运维人员检查密钥,并核对备份。", "An operator checks the key and compares with the backup."),
         )
+
+
+class DataKeysUnreadable(LicenceError):
+    """The ring of wrapped data keys is damaged."""
+
+    code = "data_keys_unreadable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            Text("无法读取数据密钥环。", "The ring of data keys cannot be read."),
+            why=Text(f"原因:{why}。", f"Cause: {why}."),
+            advice=Text("请从备份恢复 data-keys.json。", "Restore data-keys.json from a backup."),
+        )

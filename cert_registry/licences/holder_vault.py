@@ -1,4 +1,4 @@
-"""Holders' codes at rest: AES-256-GCM, and a keyed hash for look-up. The key comes from the composition.
+"""Holders' codes at rest: AES-256-GCM, and a keyed hash for look-up. The keys come from the composition.
 
 An attacker with the database alone learns no code and cannot try codes against the hashes.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Protocol
 
@@ -18,14 +19,17 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cert_registry.licences.errors import HolderCodeUnreadable
 
 _FORMAT = b"\x01"
-_NONCE_BYTES = 12
+_NUMBER_BYTES, _NONCE_BYTES = 4, 12
+PREFIX_BYTES = len(_FORMAT) + _NUMBER_BYTES
 KEY_BYTES = 32
 
 
 class HolderVault(Protocol):
     """`bound_to` ties a sealed code to its licence, so that rows cannot be swapped unnoticed."""
 
-    def seal(self, code: str, bound_to: str) -> bytes: ...
+    def seal(self, code: str, bound_to: str) -> bytes:
+        """Under the present key, whose number is in the first PREFIX_BYTES bytes."""
+        ...
 
     def open(self, sealed: bytes, bound_to: str) -> str:
         """Raises HolderCodeUnreadable."""
@@ -35,31 +39,43 @@ class HolderVault(Protocol):
         """The same for the same code and kind, 64 hex digits; of no use without the key."""
         ...
 
+    def prefix(self) -> bytes:
+        """How everything begins that is sealed under the present key."""
+        ...
+
 
 class AesHolderVault:
-    """The vault over one 32-byte key; the two working keys are derived from it (HKDF-SHA-256)."""
+    """The vault over 32-byte keys by number: `present` seals, every one opens, `lookup` hashes for ever, since a hash
+    cannot be made anew without the code. The working keys are derived (HKDF-SHA-256)."""
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise ValueError(f"the vault's key must have {KEY_BYTES} bytes")
-        self._cipher = AESGCM(_derived(key, b"zhengyin holder codes: encryption"))
-        self._hash_key = _derived(key, b"zhengyin holder codes: look-up")
+    def __init__(self, keys: Mapping[int, bytes], *, present: int = 1, lookup: int = 1) -> None:
+        if any(len(key) != KEY_BYTES for key in keys.values()):
+            raise ValueError(f"the vault's keys must have {KEY_BYTES} bytes")
+        self._ciphers = {
+            number: AESGCM(_derived(key, b"zhengyin holder codes: encryption")) for number, key in keys.items()
+        }
+        self._hash_key = _derived(keys[lookup], b"zhengyin holder codes: look-up")
+        self._present = present
 
     def seal(self, code: str, bound_to: str) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return _FORMAT + nonce + self._cipher.encrypt(nonce, code.encode(), bound_to.encode())
+        return self.prefix() + nonce + self._ciphers[self._present].encrypt(nonce, code.encode(), bound_to.encode())
 
     def open(self, sealed: bytes, bound_to: str) -> str:
-        form, nonce, rest = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        if form != _FORMAT:
+        form, number = sealed[:1], int.from_bytes(sealed[1:PREFIX_BYTES])
+        nonce, rest = sealed[PREFIX_BYTES : PREFIX_BYTES + _NONCE_BYTES], sealed[PREFIX_BYTES + _NONCE_BYTES :]
+        if form != _FORMAT or number not in self._ciphers:
             raise HolderCodeUnreadable
         try:
-            return self._cipher.decrypt(nonce, rest, bound_to.encode()).decode()
+            return self._ciphers[number].decrypt(nonce, rest, bound_to.encode()).decode()
         except (InvalidTag, ValueError):
             raise HolderCodeUnreadable from None
 
     def lookup_hash(self, code: str, code_type: str) -> str:
         return hmac.new(self._hash_key, f"{code_type}:{code}".encode(), sha256).hexdigest()
+
+    def prefix(self) -> bytes:
+        return _FORMAT + self._present.to_bytes(_NUMBER_BYTES)
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:

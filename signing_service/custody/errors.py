@@ -66,6 +66,17 @@ class ServiceNotInCustody(CustodyError):
         )
 
 
+class TokenNotInCustody(CustodyError):
+    code = "token_not_in_custody"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        listed = ", ".join(known)
+        super().__init__(
+            Text(f"保管策略中没有密码设备“{name}”。", f"Custody's policy has no token “{name}”."),
+            advice=Text(f"可用:{listed}。", f"Use one of: {listed}."),
+        )
+
+
 class ServiceKeyRetired(CustodyError):
     """The key that was asked for by name is none of the service's, or was replaced and its overlap is over."""
 

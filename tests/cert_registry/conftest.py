@@ -70,7 +70,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 def vault() -> AesHolderVault:
-    return AesHolderVault(bytes(range(32)))
+    return AesHolderVault({1: bytes(range(32))})
 
 
 @pytest.fixture

@@ -74,12 +74,12 @@ def test_persons_are_masked_organisations_are_not() -> None:
 
 
 def test_the_vault_opens_what_it_sealed_for_the_same_licence_only() -> None:
-    vault = AesHolderVault(b"k" * 32)
+    vault = AesHolderVault({1: b"k" * 32})
     sealed = vault.seal("34052419800101001X", "licence-1")
     assert b"34052419800101001X" not in sealed
     assert vault.open(sealed, "licence-1") == "34052419800101001X"
     assert vault.seal("34052419800101001X", "licence-1") != sealed
-    for other, bound_to in ((vault, "licence-2"), (AesHolderVault(b"l" * 32), "licence-1")):
+    for other, bound_to in ((vault, "licence-2"), (AesHolderVault({1: b"l" * 32}), "licence-1")):
         with pytest.raises(HolderCodeUnreadable):
             other.open(sealed, bound_to)
     with pytest.raises(HolderCodeUnreadable):
@@ -87,7 +87,7 @@ def test_the_vault_opens_what_it_sealed_for_the_same_licence_only() -> None:
 
 
 def test_look_up_hashes_depend_on_the_key_and_the_kind() -> None:
-    vault, other = AesHolderVault(b"k" * 32), AesHolderVault(b"l" * 32)
+    vault, other = AesHolderVault({1: b"k" * 32}), AesHolderVault({1: b"l" * 32})
     assert vault.lookup_hash("1", "111") == vault.lookup_hash("1", "111")
     assert len({vault.lookup_hash("1", "111"), vault.lookup_hash("1", "414"), other.lookup_hash("1", "111")}) == 3
 

@@ -32,7 +32,7 @@ from cli.opened_home import open_home
 from cli.processes import running
 from cli.progress import Progress
 from cli.registry_parts import COPY_ORDER, RegistryDesk
-from cli.sealing import give_standing_order, order_file
+from cli.sealing import give_standing_order
 from cli.stage import Stage, http_timestamper, open_stage, outbound_to
 from hardware.errors import Language
 from signing_service.errors import SigningServiceError, Text
@@ -208,11 +208,12 @@ _FILE_WORDS = {
 def _order_once(stage: Stage, tokens: DemoTokens, registry: RegistryDesk) -> None:
     """The holder's standing orders, unless an earlier run of the demo had them signed."""
     types = [kind.key for kind in registry.catalogue] + [COPY_ORDER]
-    missing = [name for name in types if not order_file(stage.settings, name).exists()]
+    orders, now = stage.order_book(), stage.clock.now()
+    missing = [name for name in types if not orders.standing(cast.DEFAULT_SEAL, name, now)]
     if missing:
         with tokens.opened(cast.SEAL_HOLDER) as holder:
             for name in missing:
-                give_standing_order(stage.settings, holder, name, stage.clock.now())
+                give_standing_order(orders, stage.custody, holder, name, now)
 
 
 def _client(settings: Settings, url: str) -> DepartmentClient:

@@ -93,7 +93,8 @@ class CaseRunner:
         work, holder = self.stage.work, cast.SEAL_HOLDER
         revision = typeset_outward(work, opened.case_id, CLERK, code=code, seal_mm=cast.SEAL_DIAMETER_MM)
         place = placing_of(revision.area) or Placing(page=-1, x_mm=MARGIN_MM, y_mm=MARGIN_MM, corner="lower-right")
-        desk = SealingDesk(self.stage.settings, self.stage.use_book(), self.stage.custody, self.timestamper)
+        stage = self.stage
+        desk = SealingDesk(stage.settings, stage.use_book(), stage.order_book(), stage.custody, self.timestamper)
         use = SealUseOf(opened.case_id, revision.kind, holder.id)
         with self.tokens.opened(holder) as token:
             outward = desk.authorise_and_seal(revision.content, place, token, use, self.stage.clock.now())

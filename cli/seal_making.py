@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from cli.opened_home import open_custody, save_picture
 from cli.own_services import own_pki
 from hardware.driver import open_token
 from hardware.pin_source import read_pin_file
 from signing_service.custody.keys import ServiceKey
 from signing_service.custody.policy import SealEntry, ServiceEntry, change_policy, load_policy
-from signing_service.people.officers import SIGNING
+from signing_service.people.officers import SIGNING, RoleGrant
 from signing_service.people.register import PeopleRegister
+from signing_service.people.rules import GrantState, Role
 from signing_service.pki.names import subject_name
 from signing_service.pki.register import Holder
 from signing_service.pki.rules import SYSTEM, Actor
@@ -43,15 +47,26 @@ def make_structure(settings: Settings, register: SealRegister, row: SealRow) -> 
 
 
 def _entry(settings: Settings, register: SealRegister, row: SealRow) -> SealEntry:
-    """A new key with its certificate and holders, entered in custody's policy."""
+    """A new key with its certificate and holders, entered in custody's policy; today's seal administrators are those of
+    whom two may act in an emergency."""
     profile = "simulation-seal" if row.kind == Kind.SIMULATION else "seal"
     certificate, chain = _certify(settings, f"seal-{row.id}", f"{row.name}电子印章", row, profile)
     people = PeopleRegister(register.database, register.clock, register.audit)
     with register.database.read() as session:
-        holders = tuple(each.der for officer in row.holders for each in people.certificates(session, officer, SIGNING))
-    entry = SealEntry(TOKEN, certificate, row.department, holders, chain)
+        holders, appointed = (
+            tuple(each.der for officer in officers for each in people.certificates(session, officer, SIGNING))
+            for officers in (row.holders, _administrators(session))
+        )
+    entry = SealEntry(TOKEN, certificate, row.department, holders, chain, appointed)
     change_policy(settings.custody, lambda policy: policy.with_seal(row.id, entry))
     return entry
+
+
+def _administrators(session: Session) -> list[str]:
+    query = select(RoleGrant.officer_id).where(
+        RoleGrant.role == Role.SEAL_ADMINISTRATOR, RoleGrant.state == GrantState.ACTIVE
+    )
+    return list(session.scalars(query.order_by(RoleGrant.officer_id).distinct()))
 
 
 def _maker(settings: Settings, row: SealRow) -> ServiceEntry:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 
@@ -18,7 +17,6 @@ from hardware.ports import Mechanism, Token
 from signing_service.custody.keys import SealKey
 from signing_service.custody.ports import CustodyPort
 from signing_service.errors import ExplainedError, SigningServiceError, Text
-from signing_service.kernel.blobs import write_atomically
 from signing_service.kernel.clock import local
 from signing_service.pades.appearance import SealAppearance
 from signing_service.pades.placing import AnyPlacing
@@ -30,7 +28,8 @@ from signing_service.pki.rules import Actor
 from signing_service.pki.signature_algorithms import algorithm_for
 from signing_service.seals.authorisation import Authorisation, authorise_digests, standing_order
 from signing_service.seals.conditions import UseRequest
-from signing_service.seals.holder_signature import sign_authorisation
+from signing_service.seals.holder_signature import SignedAuthorisation, sign_authorisation
+from signing_service.seals.order_book import OrderBook
 from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 
@@ -70,6 +69,7 @@ class SealingDesk:
 
     settings: Settings
     book: UseBook
+    orders: OrderBook
     custody: CustodyPort
     timestamper: Timestamper
 
@@ -81,42 +81,56 @@ class SealingDesk:
         Raises PdfRefusal and PadesError for the file, SealError for seal and conditions, AuthorisationRefused and
         CustodyError, and the TSA's errors.
         """
-        seal, prepared = self._prepared(pdf, placing, now)
+        prepared = self.prepared(pdf, placing, now)
         begin = now.replace(microsecond=0)
         allowed = authorise_digests(
             cast.DEFAULT_SEAL, {prepared.digest.hex()}, not_before=begin, until=begin + VALID_FOR
         )
-        return self._sealed(seal, prepared, signed_by(holder, allowed), use)
+        return self.sealed(prepared, signed_by(holder, allowed), use)
 
     def seal_under_order(self, pdf: bytes, placing: AnyPlacing, use: SealUseOf, now: datetime) -> bytes:
         """One document under the holder's standing order for its type. Raises NoStandingOrder and as above."""
-        path = order_file(self.settings, use.document_type)
-        if not path.exists():
+        orders = self.orders.standing(cast.DEFAULT_SEAL, use.document_type, now)
+        left = [order for order in orders if self.book.used_under(order.id) < order.count]
+        if not orders:
             raise NoStandingOrder(use.document_type)
-        seal, prepared = self._prepared(pdf, placing, now)
-        return self._sealed(seal, prepared, path.read_bytes(), use)
+        return self.sealed(self.prepared(pdf, placing, now), (left or orders)[0].encoded, use)
 
-    def _prepared(self, pdf: bytes, placing: AnyPlacing, now: datetime) -> tuple[SealKey, PreparedSignature]:
-        seal = SealKey.of(self.custody, cast.DEFAULT_SEAL, b"")
+    def prepared(
+        self, pdf: bytes, placing: AnyPlacing, now: datetime, *, seal_id: str = cast.DEFAULT_SEAL, name: str = ""
+    ) -> PreparedSignature:
+        """The file with room for the seal's signature; `name` is the owner's, by default the approving body's."""
+        seal = SealKey.of(self.custody, seal_id, b"")
         request = SignatureRequest(
             field=f"Seal-{now:%Y%m%d%H%M%S%f}",
             signed_at=local(now),
-            appearance=SealAppearance(load_picture(self.settings, cast.DEFAULT_SEAL)),
+            appearance=SealAppearance(load_picture(self.settings, seal_id)),
             placing=placing,
-            name=cast.APPROVING.name,
+            name=name or cast.APPROVING.name,
             lock=True,
             level=Level.B_T,
         )
-        return seal, prepare(pdf, request, seal.certificate, seal.chain)
+        return prepare(pdf, request, seal.certificate, seal.chain)
 
-    def _sealed(self, seal: SealKey, prepared: PreparedSignature, authorisation: bytes, use: SealUseOf) -> bytes:
+    def sealed(
+        self,
+        prepared: PreparedSignature,
+        authorisation: bytes,
+        use: SealUseOf,
+        *,
+        seal_id: str = cast.DEFAULT_SEAL,
+        approver: str = "",
+    ) -> bytes:
         """T1 reserves, the token signs, T2 releases; the seal's state is asked again at each (DESIGN 5)."""
         actor = Actor(use.actor, department=cast.APPROVING.id)
-        request = UseRequest(use.reference, use.document_type, prepared.digest.hex(), use.actor)
-        number = self.book.reserve(cast.DEFAULT_SEAL, request, actor)
-        granted = SealKey.of(self.custody, cast.DEFAULT_SEAL, authorisation, document_type=use.document_type)
+        granted_by = SignedAuthorisation.decode(authorisation).authorisation_id
+        request = UseRequest(
+            use.reference, use.document_type, prepared.digest.hex(), use.actor, approver, authorisation=granted_by
+        )
+        number = self.book.reserve(seal_id, request, actor)
+        seal = SealKey.of(self.custody, seal_id, authorisation, document_type=use.document_type)
         try:
-            value = granted.sign(prepared.signed_attributes, _mechanism(seal.certificate))
+            value = seal.sign(prepared.signed_attributes, _mechanism(seal.certificate))
         except ExplainedError as refusal:
             self.book.void(number, refusal.code, actor)
             raise
@@ -127,13 +141,14 @@ class SealingDesk:
         return sealed
 
 
-def give_standing_order(settings: Settings, holder: Token, document_type: str, now: datetime) -> None:
-    """The holder's order to seal documents of one type, signed with the USB key and kept beside the seal."""
+def give_standing_order(
+    orders: OrderBook, custody: CustodyPort, holder: Token, document_type: str, now: datetime
+) -> None:
+    """The holder's order to seal documents of one type, signed with the USB key and kept in the book of orders."""
     begin = now.replace(microsecond=0)
     order = standing_order(cast.DEFAULT_SEAL, document_type, ORDER_COUNT, not_before=begin, until=begin + ORDER_LASTS)
-    path = order_file(settings, document_type)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, signed_by(holder, order))
+    actor = Actor(cast.SEAL_HOLDER.id, department=cast.SEAL_HOLDER.department)
+    orders.keep(signed_by(holder, order), custody.pinned(cast.DEFAULT_SEAL), actor)
 
 
 def signed_by(holder: Token, authorisation: Authorisation) -> bytes:
@@ -142,10 +157,6 @@ def signed_by(holder: Token, authorisation: Authorisation) -> bytes:
     return sign_authorisation(
         authorisation, (key, holder.certificate_for(key), algorithm_for(key.public_key).mechanism)
     )
-
-
-def order_file(settings: Settings, document_type: str) -> Path:
-    return settings.home / "seals" / "orders" / f"{document_type}.json"
 
 
 def _mechanism(certificate: bytes) -> Mechanism:

@@ -23,6 +23,7 @@ from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.pki.assembly import PkiServices
 from signing_service.pki.register import CertificateRegister
 from signing_service.pki.tsp_client import HttpTimestamper
+from signing_service.seals.order_book import OrderBook
 from signing_service.seals.register import SealRegister
 from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
@@ -62,7 +63,14 @@ class Stage:
 
     def use_book(self) -> UseBook:
         """The seals' book of uses on this home's register."""
-        return UseBook(SealRegister(self.database, self.clock, AuditLog()))
+        return UseBook(self.seal_register())
+
+    def order_book(self) -> OrderBook:
+        """The holders' standing orders and emergency orders on this home's register."""
+        return OrderBook(self.seal_register())
+
+    def seal_register(self) -> SealRegister:
+        return SealRegister(self.database, self.clock, AuditLog())
 
     def close(self) -> None:
         self.database.close()

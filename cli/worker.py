@@ -1,4 +1,5 @@
-"""The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back."""
+"""The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back; due
+successions of bodies carried out, open uses of seals ended, custody's stops kept in step with the seal register."""
 
 from __future__ import annotations
 
@@ -7,15 +8,22 @@ from collections.abc import Callable
 from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.registry_parts import RegistryDesk
+from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
 from cli.trust_store import publish_crls
 from cli.web_app import make_home_desk
 from signing_service.app import Task, Worker, create_worker
+from signing_service.custody.ports import CustodyPort
 from signing_service.kernel.outbox import deliver
 from signing_service.printing.ledger import PrintLedger
+from signing_service.seals.recovery import recover_uses
+from signing_service.seals.register import SealRegister
+from signing_service.seals.succession import SuccessionBook
+from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 
 OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
+SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
 
 
 def make_worker(settings: Settings, url: str) -> Worker:
@@ -38,5 +46,21 @@ def make_worker(settings: Settings, url: str) -> Worker:
     desk = make_home_desk(stage, url)
     work: dict[str, Callable[..., object]] = {
         CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
+        **seal_work(settings, stage.seal_register(), stage.custody),
     }  # fmt: skip
     return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])
+
+
+def seal_work(settings: Settings, register: SealRegister, custody: CustodyPort) -> dict[str, Callable[..., object]]:
+    """What is due on the seals each minute; each may run twice, and goes on where a killed run stopped."""
+
+    def carry_out(*_rows: object) -> None:
+        SuccessionBook(register).carry_out_due()
+
+    def agree(*_rows: object) -> None:
+        SealStops(settings, register, custody).agree()
+
+    def recover(*_rows: object) -> None:
+        recover_uses(UseBook(register), custody.was_signed, register.clock.now())
+
+    return {SUCCESSIONS: carry_out, STOPS: agree, USES: recover}

@@ -16,6 +16,7 @@ from signing_service.custody import wire
 from signing_service.custody.errors import AuthorisationNotLodged, CallRefused, CustodyUnreachable
 from signing_service.custody.granted import reference
 from signing_service.custody.ledger import Freeze, RecordedUse, Use
+from signing_service.custody.policy import Pinned
 from signing_service.custody.ports import HeldKey
 
 TIMEOUT_SECONDS = 60.0
@@ -90,11 +91,18 @@ class CustodyClient:
             for stop in self._call("frozen")
         ]
 
-    def uses(self, seal_id: str) -> Sequence[RecordedUse]:
+    def uses(self, seal_id: str, *, kind: str = "") -> Sequence[RecordedUse]:
         return [
             RecordedUse(datetime.fromisoformat(each["at"]), Use(**each["use"]), bool(each["completed"]))
-            for each in self._call("uses", seal_id=seal_id)
+            for each in self._call("uses", seal_id=seal_id, kind=kind)
         ]
+
+    def was_signed(self, seal_id: str, digest: str) -> bool:
+        return bool(self._call("was_signed", seal_id=seal_id, digest=digest))
+
+    def pinned(self, seal_id: str) -> Pinned:
+        found = self._call("pinned", seal_id=seal_id)
+        return Pinned(tuple(map(bytes, found["holders"])), tuple(map(bytes, found["appointed"])))
 
     def close(self) -> None:
         """Close this thread's connection."""

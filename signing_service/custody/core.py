@@ -26,7 +26,7 @@ from signing_service.custody.errors import (
 )
 from signing_service.custody.granted import Granted
 from signing_service.custody.ledger import DIRECT, Freeze, Ledger, RecordedUse, Use
-from signing_service.custody.policy import FILE_NAME, CustodyPolicy, SealEntry, ServiceEntry, load_policy
+from signing_service.custody.policy import FILE_NAME, CustodyPolicy, Pinned, SealEntry, ServiceEntry, load_policy
 from signing_service.custody.ports import HeldKey
 from signing_service.custody.structures import DATA, check_structure
 from signing_service.custody.token_keys import TokenKeys
@@ -140,7 +140,10 @@ class Custody:
         self.ledger.withdraw(authorisation_id, reason, self._clock.now())
 
     def freeze(self, scope: str, *, actor: str, reason: str) -> None:
-        """Stop sealing at once: `all`, `bureau:ID` or `seal:ID`. A signature being made just now is not handed out."""
+        """Stop sealing at once: `all`, `bureau:ID`, `seal:ID`, or `register:ID` for what the register stopped.
+
+        A signature being made just now is not handed out.
+        """
         self.ledger.switch(scope, frozen=True, actor=actor, reason=reason, now=self._clock.now())
 
     def thaw(self, scope: str, *, actor: str, reason: str) -> None:
@@ -150,9 +153,18 @@ class Custody:
     def frozen(self) -> Sequence[Freeze]:
         return self.ledger.frozen()
 
-    def uses(self, seal_id: str) -> Sequence[RecordedUse]:
+    def uses(self, seal_id: str, *, kind: str = "") -> Sequence[RecordedUse]:
         """What was sealed with it, by whose authorisation, emergency use included: for the holder's own eyes."""
-        return self.ledger.of_seal(seal_id)
+        return self.ledger.of_seal(seal_id, kind)
+
+    def was_signed(self, seal_id: str, digest: str) -> bool:
+        """Whether the seal's key has signed the document with this hex digest: what recovery asks."""
+        return self.ledger.was_signed(seal_id, digest)
+
+    def pinned(self, seal_id: str) -> Pinned:
+        """Whose certificates may authorise the seal. Raises SealNotInCustody."""
+        entry = self._policy().seal(seal_id)
+        return Pinned(entry.holders, entry.appointed)
 
     @property
     def peers(self) -> frozenset[int]:

@@ -24,6 +24,7 @@ from signing_service.seals.authorisation_errors import AuthorisationUsed
 FILE_NAME = "uses.sqlite3"
 BUSY_SECONDS = 60
 ALL = "all"
+REGISTER = "register:"
 DIRECT = "direct"
 
 _TABLES = """
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS use (
   digest TEXT NOT NULL, attributes TEXT NOT NULL, document_type TEXT NOT NULL, signers TEXT NOT NULL,
   kind TEXT NOT NULL, chain TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS use_by_authorisation ON use (authorisation, digest);
+CREATE INDEX IF NOT EXISTS use_by_digest ON use (digest);
 CREATE TABLE IF NOT EXISTS outcome (
   use INTEGER PRIMARY KEY REFERENCES use (id), at TEXT NOT NULL, signature BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS withdrawal (authorisation TEXT PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL);
@@ -61,8 +63,9 @@ class Use:
     kind: str
 
     @property
-    def scopes(self) -> tuple[str, str, str]:
-        return ALL, f"bureau:{self.bureau}", f"seal:{self.seal}"
+    def scopes(self) -> tuple[str, ...]:
+        """The stops that stop it. `register:` is put where the seal's register says suspended or ended."""
+        return ALL, f"bureau:{self.bureau}", f"seal:{self.seal}", f"{REGISTER}{self.seal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class RecordedUse:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A stop that stands: `scope` is all, bureau:ID or seal:ID."""
+    """A stop that stands: `scope` is all, bureau:ID, seal:ID or register:ID."""
 
     scope: str
     since: datetime
@@ -143,12 +146,17 @@ class Ledger:
         query = "SELECT count(*) FROM use WHERE authorisation = ?"
         return int(self._connection().execute(query, (authorisation,)).fetchone()[0])
 
-    def of_seal(self, seal: str) -> list[RecordedUse]:
-        """Every use of a seal, oldest first: what its holder is shown, emergency use included."""
+    def of_seal(self, seal: str, kind: str = "") -> list[RecordedUse]:
+        """Every use of a seal, or those of one kind, oldest first: what its holder is shown, emergency use included."""
         completed = "id IN (SELECT use FROM outcome)"
-        query = f"SELECT at, {completed}, {_COLUMNS} FROM use WHERE seal = ? ORDER BY id"  # noqa: S608 - fixed names
-        rows = self._connection().execute(query, (seal,))
+        query = f"SELECT at, {completed}, {_COLUMNS} FROM use WHERE seal = ? AND ? IN ('', kind) ORDER BY id"  # noqa: S608 - fixed names
+        rows = self._connection().execute(query, (seal, kind))
         return [RecordedUse(datetime.fromisoformat(at), Use(*texts), bool(done)) for at, done, *texts in rows]
+
+    def was_signed(self, seal: str, digest: str) -> bool:
+        """Whether the seal's key signed this document (hex digest): a use with an outcome."""
+        query = "SELECT 1 FROM use JOIN outcome ON outcome.use = use.id WHERE digest = ? AND seal = ? LIMIT 1"
+        return self._connection().execute(query, (digest, seal)).fetchone() is not None
 
     def withdraw(self, authorisation: str, reason: str, now: datetime) -> None:
         """From now on the authorisation lets nothing be sealed. A second withdrawal changes nothing."""

@@ -62,6 +62,14 @@ class EarlierKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Pinned:
+    """DER certificates of a seal: of its holders, and of those who may act together in an emergency."""
+
+    holders: tuple[bytes, ...]
+    appointed: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceEntry:
     """One service key, found by CKA_ID; `certificate` (DER) is empty for a key that has none. `earlier` are the keys
     that it replaced, newest first."""

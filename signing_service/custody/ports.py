@@ -9,6 +9,7 @@ from typing import Protocol
 
 from hardware.ports import Mechanism
 from signing_service.custody.ledger import Freeze, RecordedUse
+from signing_service.custody.policy import Pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,19 @@ class CustodyPort(Protocol):
     def withdraw(self, authorisation_id: str, reason: str) -> None: ...
 
     def freeze(self, scope: str, *, actor: str, reason: str) -> None:
-        """Stop sealing at once: `all`, `bureau:ID` or `seal:ID`. Lifting it is not offered here."""
+        """Stop sealing at once: `all`, `bureau:ID`, `seal:ID` or `register:ID`. Lifting it is not offered here."""
         ...
 
     def frozen(self) -> Sequence[Freeze]: ...
 
-    def uses(self, seal_id: str) -> Sequence[RecordedUse]:
-        """Every use of a seal from custody's own ledger, oldest first."""
+    def uses(self, seal_id: str, *, kind: str = "") -> Sequence[RecordedUse]:
+        """Every use of a seal (or those of one kind) from custody's own ledger, oldest first."""
+        ...
+
+    def was_signed(self, seal_id: str, digest: str) -> bool:
+        """Whether the seal's key has signed the document with this hex digest."""
+        ...
+
+    def pinned(self, seal_id: str) -> Pinned:
+        """The certificates that may authorise the seal."""
         ...

@@ -158,7 +158,12 @@ def _frozen(custody: Custody, _given: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _uses(custody: Custody, given: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**asdict(use), "at": use.at.isoformat()} for use in custody.uses(given["seal_id"])]
+    return [{**asdict(use), "at": use.at.isoformat()} for use in custody.uses(given["seal_id"], kind=given["kind"])]
+
+
+def _pinned(custody: Custody, given: dict[str, Any]) -> dict[str, list[bytes]]:
+    pinned = custody.pinned(given["seal_id"])
+    return {"holders": list(pinned.holders), "appointed": list(pinned.appointed)}
 
 
 _CALLS: Mapping[str, tuple[Mapping[str, type], Callable[[Custody, dict[str, Any]], Any]]] = {
@@ -183,7 +188,9 @@ _CALLS: Mapping[str, tuple[Mapping[str, type], Callable[[Custody, dict[str, Any]
     "withdraw": ({"authorisation_id": str, "reason": str}, lambda custody, given: custody.withdraw(**given)),
     "freeze": ({"scope": str, "actor": str, "reason": str}, lambda custody, given: custody.freeze(**given)),
     "frozen": ({}, _frozen),
-    "uses": ({"seal_id": str}, _uses),
+    "uses": ({"seal_id": str, "kind": str}, _uses),
+    "was_signed": ({"seal_id": str, "digest": str}, lambda custody, given: custody.was_signed(**given)),
+    "pinned": ({"seal_id": str}, _pinned),
 }
 
 

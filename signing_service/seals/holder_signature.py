@@ -65,6 +65,11 @@ class SignedAuthorisation:
     statement: bytes
     signatures: tuple[HolderSignature, ...]
 
+    @property
+    def authorisation_id(self) -> str:
+        """The statement's own id. Raises AuthorisationUnreadable."""
+        return Authorisation.from_statement(self.statement).id
+
     def encode(self) -> bytes:
         """Canonical JSON with base64 members."""
         signatures = [

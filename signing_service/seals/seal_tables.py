@@ -1,11 +1,11 @@
-"""The tables of the seal register: seals, their changes (rows are only added), and every use."""
+"""The tables of the seal register: seals, their changes (rows are only added), changed conditions, orders, and uses."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from signing_service.kernel.database import Base, UtcDateTime
@@ -53,12 +53,64 @@ class SealChange(Base):
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class SealConditionChange(Base):
+    """Other conditions for a seal: proposed by one administrator, decided by another."""
+
+    __tablename__ = "seal_condition_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    seal_id: Mapped[str] = mapped_column(ForeignKey("seal.id"), index=True)
+    conditions: Mapped[dict[str, Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text)
+    legal_basis: Mapped[str] = mapped_column(String(200), default="")
+    state: Mapped[str] = mapped_column(String(16))
+    proposed_by: Mapped[str] = mapped_column(String(128))
+    proposed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    decided_by: Mapped[str] = mapped_column(String(128), default="")
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SealOrder(Base):
+    """A holder's standing order, or an emergency order of two persons, from its draft on. `encoded` is the statement
+    with the signatures so far; `document` and `result` are digests of blobs: what is to be sealed, what came of it."""
+
+    __tablename__ = "seal_order"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seal_id: Mapped[str] = mapped_column(ForeignKey("seal.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    document_type: Mapped[str] = mapped_column(String(64))
+    count: Mapped[int]
+    not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    encoded: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    drafted_by: Mapped[str] = mapped_column(String(128))
+    drafted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_by: Mapped[str] = mapped_column(String(128), default="")
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_because: Mapped[str] = mapped_column(String(200), default="")
+    prepared: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    document: Mapped[str] = mapped_column(String(64), default="")
+    result: Mapped[str] = mapped_column(String(64), default="")
+
+
+STANDING = text("state NOT IN ('voided', 'withheld')")
+
+
 class SealUse(Base):
     """One use of a seal: reserved before the key signs, released when the file leaves. `reference` is the caller's own
-    name for it and can be used once; `day` is the local date; `approver` the second person where one is needed."""
+    name for it: one use of it stands, but for those that came to nothing; `day` is the local date; `approver` the
+    second person where one is needed."""
 
     __tablename__ = "seal_use"
-    __table_args__ = (UniqueConstraint("seal_id", "reference"), Index("ix_seal_use_seal_id_day", "seal_id", "day"))
+    __table_args__ = (
+        Index("uq_seal_use_standing", "seal_id", "reference", unique=True, sqlite_where=STANDING,
+              postgresql_where=STANDING),
+        Index("ix_seal_use_seal_id_day", "seal_id", "day"),
+        Index("ix_seal_use_authorisation", "authorisation"),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     seal_id: Mapped[str] = mapped_column(ForeignKey("seal.id"))

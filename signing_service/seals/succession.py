@@ -1,11 +1,13 @@
 """Succession of bodies (更名、合并、撤销): one dated event with its basis; what moves is reviewed before it does.
 
 drafted -> reviewed by a second person -> effective on the day, when a job calls `carry_out_due`: old seals stop and new
-ones, made and filed beforehand, become active at that instant, all in one transaction.
+ones, made and filed beforehand, become active at that instant, all in one transaction. Where the list no longer fits on
+the day, the event is blocked with the reason until a second person has reviewed it again; other events go on.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,17 +24,31 @@ from signing_service.seals.register import SealRegister
 from signing_service.seals.rules import ADMINISTRATOR, State, Why
 from signing_service.seals.seal_tables import SealRow
 
+_LOG = logging.getLogger(__name__)
 STANDING = (State.APPROVED, State.MADE, State.FILED, State.ACTIVE, State.SUSPENDED)
+
+
+JOB = Actor("succession", frozenset({SYSTEM}))
 
 
 class SuccessionState(StrEnum):
     DRAFTED = "drafted"
     REVIEWED = "reviewed"
     EFFECTIVE = "effective"
+    BLOCKED = "blocked"
+
+
+SUCCESSION_NAMES: Mapping[SuccessionState, Text] = {
+    SuccessionState.DRAFTED: Text("待复核", "to be reviewed"),
+    SuccessionState.REVIEWED: Text("已复核,待生效", "reviewed, waiting for the day"),
+    SuccessionState.EFFECTIVE: Text("已生效", "effective"),
+    SuccessionState.BLOCKED: Text("到日未能生效,须重新复核", "could not be carried out; review it again"),
+}
 
 
 class SuccessionRow(Base):
-    """One event. `pairs` maps each old seal to the new one in its place, or to an empty text."""
+    """One event. `pairs` maps each old seal to the new one in its place, or to an empty text; `problem` says why it
+    is blocked."""
 
     __tablename__ = "seal_succession"
 
@@ -45,6 +61,7 @@ class SuccessionRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     drafted_by: Mapped[str] = mapped_column(String(128))
     reviewed_by: Mapped[str] = mapped_column(String(128), default="")
+    problem: Mapped[str] = mapped_column(String(500), default="", server_default="")
 
 
 class SuccessionRefused(SealError):
@@ -106,14 +123,26 @@ class SuccessionBook:
             return row.id
 
     def review(self, number: int, actor: Actor) -> None:
-        """A second administrator agrees to exactly this list."""
+        """A second administrator agrees to exactly this list, as it is now; a blocked event is tried again."""
         with self._register.logged("succession.review", str(number), actor) as session:
             _require_administrator(actor)
-            row = session.get_one(SuccessionRow, number, with_for_update=True)
-            if row.state != SuccessionState.DRAFTED or row.drafted_by == actor.id:
+            row = _found(session, number)
+            open_ = row.state in (SuccessionState.DRAFTED, SuccessionState.BLOCKED)
+            if not open_ or row.drafted_by == actor.id:
                 raise SuccessionRefused("须由另一名管理员复核。", "Another administrator must review it, once.")
-            row.state, row.reviewed_by = SuccessionState.REVIEWED, actor.id
-            self._log(session, "review", row, actor, self._steps(session, _plan(row)))
+            steps = self._steps(session, _plan(row))
+            row.state, row.reviewed_by, row.problem = SuccessionState.REVIEWED, actor.id, ""
+            self._log(session, "review", row, actor, steps)
+
+    def all(self) -> list[SuccessionRow]:
+        """Every event, the newest first."""
+        with self._register.database.read() as session:
+            return list(session.scalars(select(SuccessionRow).order_by(SuccessionRow.id.desc())))
+
+    def steps(self, number: int) -> Sequence[Step]:
+        """What an event that was drafted would do, as of now. Raises SuccessionRefused."""
+        with self._register.database.read() as session:
+            return self._steps(session, _plan(_found(session, number)))
 
     def carry_out_due(self) -> int:
         """Carry out every reviewed event whose day has come; returns how many. Idempotent."""
@@ -123,21 +152,35 @@ class SuccessionBook:
         )
         with self._register.database.read() as session:
             due = list(session.scalars(query))
-        return sum(self._carry_out(number) for number in due)
+        return sum(self._carried_out(number) for number in due)
+
+    def _carried_out(self, number: int) -> bool:
+        try:
+            return self._carry_out(number)
+        except SealError as refusal:
+            _LOG.error("succession %s cannot be carried out: %s", number, refusal.code)
+            self._block(number, refusal)
+            return False
+
+    def _block(self, number: int, refusal: SealError) -> None:
+        with self._register.database.write() as session:
+            row = _found(session, number)
+            if row.state == SuccessionState.REVIEWED:
+                row.state, row.problem = SuccessionState.BLOCKED, refusal.explain("zh")[:500]
+                self._log(session, "blocked", row, JOB, ())
 
     def _carry_out(self, number: int) -> bool:
-        actor = Actor("succession", frozenset({SYSTEM}))
-        with self._register.logged("succession.carry_out", str(number), actor) as session:
-            row = session.get_one(SuccessionRow, number, with_for_update=True)
+        with self._register.logged("succession.carry_out", str(number), JOB) as session:
+            row = _found(session, number)
             if row.state != SuccessionState.REVIEWED:
                 return False
             steps = self._steps(session, _plan(row))
             why = Why(f"机构承接至 {row.new_department}", row.legal_basis, row.effective_from)
             for step in steps:
                 seal = self._register.find(session, step.seal_id, lock=True)
-                self._register.move(session, seal, step.move, actor, why)
+                self._register.move(session, seal, step.move, JOB, why)
             row.state = SuccessionState.EFFECTIVE
-            self._log(session, "effective", row, actor, steps)
+            self._log(session, "effective", row, JOB, steps)
         return True
 
     def _steps(self, session: Session, plan: SuccessionPlan) -> list[Step]:
@@ -166,6 +209,14 @@ class SuccessionBook:
         subject = f"seal-succession:{row.id}"
         act = Act(f"seal.succession.{name}", actor.id, subject, row.new_department, actor.certificate, details=details)
         self._register.audit.record(session, act, self._register.clock.now())
+
+
+def _found(session: Session, number: int) -> SuccessionRow:
+    """The row, locked until the transaction ends."""
+    row = session.get(SuccessionRow, number, with_for_update=True)
+    if row is None:
+        raise SuccessionRefused(f"没有第 {number} 号承接事项。", f"There is no succession {number}.")
+    return row
 
 
 def _stop(row: SealRow, new_id: str) -> Step:

@@ -1,7 +1,8 @@
 """The book of uses: conditions checked and a use reserved in one step; the seal's state asked again at each later one.
 
 reserved -> signed -> released, or voided (returns the count), or quarantined: the seal was stopped on the way, and
-nothing leaves. What a crash left behind is found by `open_uses`.
+nothing leaves. What a crash left behind is found by `open_uses` and ended by `recovery`: voided where nothing was
+signed, withheld (counted, but nothing left) where the key had signed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,19 @@ class UseState(StrEnum):
     RELEASED = "released"
     QUARANTINED = "quarantined"
     VOIDED = "voided"
+    WITHHELD = "withheld"
+
+
+USE_NAMES = {
+    UseState.RESERVED: Text("办理中", "in hand"),
+    UseState.SIGNED: Text("已签名,待放行", "signed, not yet released"),
+    UseState.RELEASED: Text("已盖章", "sealed"),
+    UseState.QUARANTINED: Text("已扣下", "quarantined"),
+    UseState.VOIDED: Text("未成,次数退回", "came to nothing; its count was given back"),
+    UseState.WITHHELD: Text("已扣下作废,计入次数", "withheld; it counts"),
+}
+GIVEN_UP = (UseState.VOIDED, UseState.WITHHELD)
+OPEN = (UseState.RESERVED, UseState.SIGNED, UseState.QUARANTINED)
 
 
 class SealNotUsable(SealError):
@@ -109,13 +123,41 @@ class UseBook:
 
     def open_uses(self, before: datetime) -> list[SealUse]:
         """Uses reserved before an instant that neither ended nor left: what recovery has to resolve."""
-        pending = (UseState.RESERVED, UseState.SIGNED, UseState.QUARANTINED)
-        query = select(SealUse).where(SealUse.state.in_(pending), SealUse.reserved_at < before)
+        query = select(SealUse).where(SealUse.state.in_(OPEN), SealUse.reserved_at < before)
         return self._found(query)
+
+    def resolve(self, number: int, *, signed: bool, actor: Actor) -> UseState:
+        """End a use that was left open: withheld where the key signed, else voided. Nothing leaves either way.
+
+        Raises UseStepNotAllowed for one that ended meanwhile.
+        """
+        with self._register.database.write() as session:
+            use = session.get_one(SealUse, number)
+            self._register.find(session, use.seal_id, lock=True)
+            session.refresh(use)
+            if use.state not in OPEN:
+                raise UseStepNotAllowed(use.state)
+            after = UseState.WITHHELD if signed or use.state == UseState.SIGNED else UseState.VOIDED
+            self._end(session, use, after, f"left {use.state}; {use.reason}".rstrip("; "), actor)
+        return after
 
     def uses(self, seal_id: str) -> list[SealUse]:
         """Every use of a seal, oldest first."""
         return self._found(select(SealUse).where(SealUse.seal_id == seal_id))
+
+    def latest(self, seal_id: str, *, before: int = 0, most: int = 50) -> list[SealUse]:
+        """A page of a seal's uses, newest first; `before` is the last number of the page before."""
+        query = select(SealUse).where(SealUse.seal_id == seal_id).order_by(SealUse.id.desc()).limit(most)
+        with self._register.database.read() as session:
+            uses = list(session.scalars(query.where(SealUse.id < before) if before else query))
+            session.expunge_all()
+        return uses
+
+    def used_under(self, authorisation: str) -> int:
+        """How often an authorisation was used, by this book; custody's ledger is what counts."""
+        query = select(func.count()).where(SealUse.authorisation == authorisation, SealUse.state != UseState.VOIDED)
+        with self._register.database.read() as session:
+            return session.scalar(query) or 0
 
     def _found(self, query: Select[SealUse]) -> list[SealUse]:
         """The rows as they are now, cut loose from the session."""
@@ -152,7 +194,10 @@ class UseBook:
             raise SealNotUsable(row.id, status)
 
     def _check_new(self, session: Session, seal_id: str, reference: str) -> None:
-        query = select(SealUse.state).where(SealUse.seal_id == seal_id, SealUse.reference == reference)
+        """One use of a reference stands; one that came to nothing may be asked for again."""
+        query = select(SealUse.state).where(
+            SealUse.seal_id == seal_id, SealUse.reference == reference, SealUse.state.not_in(GIVEN_UP)
+        )
         state = session.scalar(query)
         if state is not None:
             raise UseAlreadyRequested(reference, state)

@@ -120,3 +120,46 @@ def test_nobody_decides_alone(register, plan):
         book.review(number, FIRST)
     register.clock.instant = NOW + 8 * DAY
     assert book.carry_out_due() == 0
+
+
+def test_an_event_whose_list_no_longer_fits_is_blocked_and_the_others_go_on(register, plan):
+    book = SuccessionBook(register)
+    blocked = book.draft(replace(plan, old_departments=("planning",), pairs={"planning": "resources"}), FIRST)
+    good = book.draft(replace(plan, old_departments=("land",), pairs={"land": ""}), FIRST)
+    for number in (blocked, good):
+        book.review(number, SECOND)
+    register.change("resources", "cancel", FIRST, Why("误制", "示例备案"))
+    register.clock.instant = NOW + 8 * DAY
+    assert book.carry_out_due() == 1
+    assert book.carry_out_due() == 0
+    rows = {row.id: row for row in book.all()}
+    assert (rows[blocked].state, rows[good].state) == ("blocked", "effective")
+    assert "resources" in rows[blocked].problem
+    assert states(register, NOW + 8 * DAY)[:2] == [State.ACTIVE, State.CANCELLED]
+    with pytest.raises(SuccessionRefused):
+        book.review(blocked, SECOND)
+    with register.database.read() as session:
+        kinds = [entry.kind for entry in entries_about(session, f"seal-succession:{blocked}")]
+    assert kinds[-1] == "seal.succession.blocked"
+
+
+def test_a_run_killed_half_way_leaves_nothing_half_done(register, plan, monkeypatch):
+    book = SuccessionBook(register)
+    number = book.draft(plan, FIRST)
+    book.review(number, SECOND)
+    register.clock.instant = NOW + 7 * DAY
+    real, moved = register.move, []
+
+    def killed(session, row, name, actor, why=None):
+        moved.append(row.id)
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        real(session, row, name, actor, why)
+
+    monkeypatch.setattr(register, "move", killed)
+    with pytest.raises(KeyboardInterrupt):
+        book.carry_out_due()
+    assert states(register, NOW + 7 * DAY) == [State.ACTIVE, State.ACTIVE, State.FILED]
+    monkeypatch.undo()
+    assert book.carry_out_due() == 1
+    assert states(register, NOW + 7 * DAY) == [State.REPLACED, State.CANCELLED, State.ACTIVE]

@@ -136,12 +136,12 @@ def _request(
             level=Level(level),
         ), signing_key
     field = f"Signature-{secrets.token_hex(4)}"
-    return SignatureRequest(field=field, signed_at=now, reason=reason, level=Level(level)), _token_key(
-        settings, key or ""
+    return SignatureRequest(field=field, signed_at=now, reason=reason, level=Level(level)), token_key(
+        settings.token_module, key or ""
     )
 
 
-def _token_key(settings: Settings, uri: str) -> SigningKey:
+def token_key(module: str, uri: str) -> SigningKey:
     """The key that the URI names, its PIN from the URI's pin-source or asked for here."""
     from hardware.driver import open_uri
     from hardware.uri import TokenUri
@@ -149,7 +149,7 @@ def _token_key(settings: Settings, uri: str) -> SigningKey:
 
     parsed = TokenUri.parse(uri)
     pin = None if parsed.pin_source else typer.prompt("PIN", hide_input=True, err=True)
-    token = open_uri(parsed, module=settings.token_module, pin=pin)
+    token = open_uri(parsed, module=module, pin=pin)
     found = token.key(label=parsed.object or None, id=parsed.id or None)
     certificate = token.certificate_for(found)
     others = tuple(other for other in token.certificates() if other != certificate)

@@ -7,11 +7,11 @@ shown to the holder and withdrawn; whoever alters it makes an order that custody
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -65,10 +65,11 @@ class PinnedPersons(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForDocument:
-    """What an emergency order is for: the prepared signature as JSON, and the digest of its blob."""
+    """What an emergency order is for: the prepared signature as JSON, the digest of its blob, the document's type."""
 
-    prepared: dict[str, Any]
+    prepared: str
     document: str
+    document_type: str = ""
 
 
 class OrderBook:
@@ -85,6 +86,7 @@ class OrderBook:
             order = self._row(authorisation, SignedAuthorisation(authorisation.statement(), ()), actor)
             if document is not None:
                 order.prepared, order.document = document.prepared, document.document
+                order.document_type = document.document_type
             session.add(order)
             session.flush()
             self._log(session, "draft", order, actor)
@@ -138,20 +140,29 @@ class OrderBook:
             order.ended_by, order.ended_at = actor.id, self._register.clock.now()
             self._log(session, "done", order, actor)
 
-    def withdraw(self, order_id: str, reason: str, actor: Actor) -> None:
-        """By the seal's holder or an administrator: it only takes away. Custody must be told first."""
+    def withdraw(self, order_id: str, reason: str, actor: Actor, *, tell: Callable[[str, str], None]) -> None:
+        """By the seal's holder or an administrator: it only takes away.
+
+        `tell` is custody's `withdraw` and comes before the record: where custody is not reached, nothing is recorded.
+        """
+        with self._register.logged("order.withdraw", f"order-{order_id}", actor) as session:
+            self._check_withdrawal(session, _found(session, order_id), reason, actor)
+        tell(order_id, reason.strip())
         with self._register.logged("order.withdraw", f"order-{order_id}", actor) as session:
             order = _found(session, order_id)
-            row = self._register.find(session, order.seal_id)
-            if actor.id not in row.holders and ADMINISTRATOR not in actor.roles:
-                raise OrderRefused("只有持有人或印章管理员可以撤回。", "Only holder or administrator may withdraw it.")
-            if not reason.strip():
-                raise OrderRefused("必须写明理由。", "A reason must be given.")
-            if order.state not in (OrderState.DRAFTED, OrderState.SIGNED):
-                raise OrderRefused("该授权已经终止。", "The order has ended already.")
+            self._check_withdrawal(session, order, reason, actor)
             order.state, order.ended_because = OrderState.WITHDRAWN, reason.strip()[:200]
             order.ended_by, order.ended_at = actor.id, self._register.clock.now()
             self._log(session, "withdrawn", order, actor)
+
+    def _check_withdrawal(self, session: Session, order: SealOrder, reason: str, actor: Actor) -> None:
+        row = self._register.find(session, order.seal_id)
+        if actor.id not in row.holders and ADMINISTRATOR not in actor.roles:
+            raise OrderRefused("只有持有人或印章管理员可以撤回。", "Only holder or administrator may withdraw it.")
+        if not reason.strip():
+            raise OrderRefused("必须写明理由。", "A reason must be given.")
+        if order.state not in (OrderState.DRAFTED, OrderState.SIGNED):
+            raise OrderRefused("该授权已经终止。", "The order has ended already.")
 
     def find(self, order_id: str) -> SealOrder:
         """Raises OrderRefused."""
@@ -177,7 +188,7 @@ class OrderBook:
         return SealOrder(
             id=what.id, seal_id=what.seal_id, kind=what.kind, document_type=what.document_type, count=what.count,
             not_before=what.not_before, until=what.until, reason=what.reason, encoded=signed.encode(),
-            state=OrderState.DRAFTED, drafted_by=actor.id, drafted_at=self._register.clock.now(), prepared={},
+            state=OrderState.DRAFTED, drafted_by=actor.id, drafted_at=self._register.clock.now(),
         )  # fmt: skip
 
     def _log(self, session: Session, name: str, order: SealOrder, actor: Actor) -> None:

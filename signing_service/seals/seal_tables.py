@@ -91,7 +91,7 @@ class SealOrder(Base):
     ended_by: Mapped[str] = mapped_column(String(128), default="")
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_because: Mapped[str] = mapped_column(String(200), default="")
-    prepared: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    prepared: Mapped[str] = mapped_column(Text, default="")
     document: Mapped[str] = mapped_column(String(64), default="")
     result: Mapped[str] = mapped_column(String(64), default="")
 

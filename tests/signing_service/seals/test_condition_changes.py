@@ -27,7 +27,8 @@ def test_the_second_administrator_puts_them_into_force(world, changes):
     assert changes.decide(number, SECOND, approve=True).state == ChangeState.APPROVED
     book.reserve("bureau", request(2), CLERK)
     with world.register.database.read() as session:
-        entry = [each for each in entries_about(session, "seal:bureau") if each.kind == "seal.conditions.approve"][0]
+        entries = entries_about(session, "seal:bureau")
+    entry = next(each for each in entries if each.kind == "seal.conditions.approve")
     assert (entry.actor, entry.details["before"]["total"], entry.details["after"]["total"]) == ("seal-admin-2", 1, 2)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from seal_world import CLERK, DAY, FIRST, HOLDER, NOW, SECOND
 
+from signing_service.custody.errors import CustodyUnreachable
 from signing_service.custody.policy import Pinned
 from signing_service.seals.authorisation import emergency_order, standing_order
 from signing_service.seals.authorisation_errors import AuthorisationAltered, HolderUnknown
@@ -45,6 +46,10 @@ def sign(persons):
     return make
 
 
+def told(_order, _reason):
+    """Custody, which heard it."""
+
+
 def standing(seal_id="bureau", **changed):
     given = {"not_before": NOW, "until": NOW + 30 * DAY, **changed}
     return standing_order(seal_id, "批复", 10, **given)
@@ -65,7 +70,7 @@ def test_a_standing_order_is_in_force_when_the_holder_has_signed_it(book, sign, 
 
 
 def test_an_emergency_order_takes_two_appointed_persons(book, sign, pinned):
-    order = book.draft(emergency(), FIRST, ForDocument({"field": "Seal"}, "b" * 64))
+    order = book.draft(emergency(), FIRST, ForDocument("{}", "b" * 64, "批复"))
     order = book.add_signature(order.id, sign(order, "印章管理员甲"), pinned, FIRST)
     assert (order.state, signatures_of(order)) == (OrderState.DRAFTED, 1)
     order = book.add_signature(order.id, sign(order, "印章管理员甲"), pinned, FIRST)
@@ -76,7 +81,7 @@ def test_an_emergency_order_takes_two_appointed_persons(book, sign, pinned):
     assert (order.state, signatures_of(order)) == (OrderState.SIGNED, 2)
     book.done(order.id, "c" * 64, SECOND)
     with pytest.raises(OrderRefused):
-        book.withdraw(order.id, "晚了", FIRST)
+        book.withdraw(order.id, "晚了", FIRST, tell=told)
 
 
 @pytest.mark.parametrize("who", ["路人", "印章管理员甲"])
@@ -109,8 +114,8 @@ def test_who_may_draft_and_withdraw(book, sign, pinned):
     book.add_signature(order.id, sign(order, "用印人"), pinned, HOLDER)
     for actor, reason in ((CLERK, "不要了"), (HOLDER, " ")):
         with pytest.raises(OrderRefused):
-            book.withdraw(order.id, reason, actor)
-    book.withdraw(order.id, "换人办理", HOLDER)
+            book.withdraw(order.id, reason, actor, tell=told)
+    book.withdraw(order.id, "换人办理", HOLDER, tell=told)
     assert book.standing("bureau", "批复", NOW) == []
     with pytest.raises(OrderRefused):
         book.add_signature(order.id, sign(order, "用印人"), pinned, HOLDER)
@@ -125,3 +130,15 @@ def test_an_order_signed_elsewhere_is_kept_once(book, sign, pinned, persons):
     made = HolderSignature(person.certificate, person.mechanism, person.sign(fresh.statement(), person.mechanism))
     book.keep(SignedAuthorisation(fresh.statement(), (made,)).encode(), pinned, HOLDER)
     assert [each.id for each in book.standing("bureau", "批复", NOW)] == [fresh.id]
+
+
+def test_a_withdrawal_that_custody_did_not_hear_is_not_recorded(book, sign, pinned, tmp_path):
+    order = book.draft(standing(), HOLDER)
+    book.add_signature(order.id, sign(order, "用印人"), pinned, HOLDER)
+
+    def silent(_order, _reason):
+        raise CustodyUnreachable(tmp_path / "custody.sock", "no answer")
+
+    with pytest.raises(CustodyUnreachable):
+        book.withdraw(order.id, "换人办理", HOLDER, tell=silent)
+    assert book.find(order.id).state == OrderState.SIGNED

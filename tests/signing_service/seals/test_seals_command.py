@@ -2,16 +2,12 @@
 
 import hashlib
 import io
-import json
 from datetime import timedelta
 
 import pytest
 from PIL import Image
 
-from cli.init import SQLITE_URL, STEPS, make_home
-from cli.main import app
 from cli.opened_home import load_picture, open_custody, open_home
-from cli.progress import Progress
 from cli.seal_making import make_structure
 from hardware.ports import Mechanism
 from signing_service.custody.errors import SealingFrozen
@@ -29,24 +25,6 @@ from signing_service.seals.seal_tables import SealRow
 
 OFFICE = ("--name", "示例市行政审批局", "--owner", "approvals", "--holder", "seal-holder")
 FIRST, SECOND = ("--as", "seal-admin-1"), ("--as", "seal-admin-2")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return make_home(tmp_path_factory.mktemp("seals") / "zhengyin-home", SQLITE_URL, Progress(STEPS, "en")).home
-
-
-@pytest.fixture
-def zhengyin(home, capsys):
-    """Runs `zhengyin seals …` on the home; what stdout says, as JSON where it is."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        app(["--home", str(home), "seals", *map(str, arguments)], standalone_mode=False)
-        output = capsys.readouterr().out
-        return json.loads(output) if output.lstrip().startswith(("{", "[")) else output
-
-    return run
 
 
 def test_a_seal_is_applied_for_made_and_used(zhengyin, home, tmp_path):

@@ -6,7 +6,7 @@ from alembic import op
 from signing_service.kernel import database
 
 revision = "19afdedec0ec"
-down_revision = "b593e38680f4"
+down_revision = "328a997daa4a"
 branch_labels = None
 depends_on = None
 

@@ -1,15 +1,49 @@
-"""Care of a token: initialise, set and change PINs, unblock, erase. Under the same PIN guard as a login."""
+"""Care of a token: initialise, set and change PINs, unblock, keys and certificates, erase. Under the PIN guard.
+
+The way is chosen by what the token is: a PIV card is spoken to itself (`piv_care`), others through their module.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from .care_port import Care, Changed, NewPins, unheard
+from .discovery.readers import same_reader, scan_readers
 from .driver import process_driver
-from .errors import PinIncorrect, PinLocked
-from .module_port import ModulePort
+from .errors import OperationUnsupported
+from .module_paths import runs_in_process
+from .pcsc import PcscCard
 from .pin_guard import PinGuard, default_folder
 from .pin_source import clean_pin
+from .piv.applet import PivApplet
+from .piv_care import PivCare
+from .pkcs11_care import pkcs11_care, set_up
 from .ports import TokenInfo
+
+
+def care_of(module: str, *, serial: str) -> Care:
+    """The way to care for this token. TokenNotFound."""
+    port = process_driver().modules.port(module)
+    port.token(serial)
+    reader = None if runs_in_process(port.path) else _reader_of(module, serial)
+    if reader is not None and _is_piv(reader, serial):
+        return PivCare(module, serial, reader)
+    return pkcs11_care(module, serial)
+
+
+def _reader_of(module: str, serial: str) -> str | None:
+    """The PC/SC reader that the token's slot stands for; None where it stands for none."""
+    slots = process_driver().modules.port(module).slots()
+    description = next((slot.description for slot in slots if slot.serial == serial), "")
+    readers = scan_readers().readers if description else ()
+    return next((each.name for each in readers if each.card and same_reader(description, each.name)), None)
+
+
+def _is_piv(reader: str, serial: str) -> bool:
+    try:
+        with PcscCard(reader, serial) as card:
+            PivApplet(card, serial)
+    except OperationUnsupported:
+        return False
+    return True
 
 
 def initialise(
@@ -20,29 +54,24 @@ def initialise(
     user_pin: str,
     serial: str | None = None,
     new_so_pin: str | None = None,
+    management_key: bytes | None = None,
 ) -> TokenInfo:
     """Labels a token and sets both PINs. With `serial` that token is erased; without, the first empty one is taken.
 
     `so_pin` is what the token takes now: a factory SO PIN (openCryptoki, cards) is changed to `new_so_pin` at once.
+    A PIV card needs no `so_pin` to be erased; `management_key` is its new one.
     """
-    so_pin, user_pin = clean_pin(so_pin), clean_pin(user_pin)
-    port = _port(module)
-    info = port.init_token(serial, so_pin, label)
-    if not port.any_login():
-        port.reinitialise()  # openCryptoki refuses the officer in the process that has just erased the token
-    if new_so_pin is not None:
-        change_pin(module, serial=info.serial, old=so_pin, new=new_so_pin, officer=True)
-    unblock(module, serial=info.serial, so_pin=new_so_pin or so_pin, new_pin=user_pin)
-    return port.token(info.serial)
+    new = NewPins(clean_pin(user_pin), clean_pin(new_so_pin) if new_so_pin else None, management_key)
+    if serial is not None:
+        return care_of(module, serial=serial).erase(so_pin, label, new)
+    so_pin = clean_pin(so_pin)
+    info = process_driver().modules.port(module).init_token(None, so_pin, label)
+    return set_up(module, info, so_pin, new)
 
 
-def unblock(module: str, *, serial: str, so_pin: str, new_pin: str) -> None:
-    """Sets the user PIN with the officer's PIN, whether it was locked, forgotten or never set."""
-    so_pin, new_pin = clean_pin(so_pin), clean_pin(new_pin)
-    port, guard = _port(module), PinGuard(default_folder())
-    with guard.officer_turn(serial, so_pin):
-        port.init_pin(serial, so_pin, new_pin)
-    guard.forget(serial)
+def unblock(module: str, *, serial: str, so_pin: str, new_pin: str, final_try: bool = False) -> None:
+    """Sets the user PIN with the officer's PIN (PUK), whether it was locked, forgotten or never set."""
+    care_of(module, serial=serial).unblock(clean_pin(so_pin), clean_pin(new_pin), final_try=final_try)
 
 
 def change_pin(
@@ -53,34 +82,16 @@ def change_pin(
     new: str,
     officer: bool = False,
     final_try: bool = False,
-    changed: Callable[[], None] = lambda: None,
+    changed: Changed = unheard,
 ) -> None:
     """Changes the user's PIN, or with `officer` the security officer's.
 
     `changed` is called while no other process can log in: it replaces the file from which services take the PIN.
     """
-    old, new = clean_pin(old), clean_pin(new)
-    port, guard = _port(module), PinGuard(default_folder())
-    if officer:
-        with guard.officer_turn(serial, old):
-            port.set_pin(serial, old, new, True)
-            changed()
-        return
-    with guard.turn(serial) as turn:
-        turn.check(port.token(serial), old, final_try=final_try)
-        try:
-            port.set_pin(serial, old, new)
-        except (PinIncorrect, PinLocked):
-            turn.refused(old)
-            raise
-        turn.clear()
-        changed()
+    way = care_of(module, serial=serial)
+    way.change_pin(clean_pin(old), clean_pin(new), officer=officer, final_try=final_try, changed=changed)
 
 
 def forget_refusals(serial: str) -> None:
     """Drops the markers of refused PINs: for a PIN that was changed with another tool."""
     PinGuard(default_folder()).forget(serial)
-
-
-def _port(module: str) -> ModulePort:
-    return process_driver().modules.port(module)

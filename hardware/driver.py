@@ -123,7 +123,8 @@ class Driver:
                 fresh = self.modules.fresh(port.path)
                 found = fresh.tokens()
                 fresh.close()
-        return [info for info in found if info.serial or info.initialised]
+        guard = self._guard or PinGuard(default_folder())
+        return [guard.shown(info) for info in found if info.serial or info.initialised]
 
     def forget(self, module: str) -> None:
         """Closes everything of a module and starts it anew, so that it reads its configuration again."""

@@ -28,7 +28,10 @@ from .errors import (
     TokenNotInitialised,
     TokenRemoved,
     TokenWriteProtected,
+    TpmLocked,
 )
+
+TPM_MODULE = "tpm2_pkcs11"
 
 
 class Doing(Enum):
@@ -129,6 +132,8 @@ def named(
         kind = PinIncorrect  # OpenPGP cards through OpenSC answer a wrong PIN so
     elif doing is Doing.LOGGING_IN and error.rv == Rv.TOKEN_NOT_RECOGNIZED:
         kind = TokenNotInitialised
+    elif kind is PinLocked and TPM_MODULE in module:
+        kind = TpmLocked
     elif means_gone(error, still_there=still_there):
         kind = TokenRemoved
     elif doing is Doing.USING_KEY and error.rv in MECHANISM_REFUSED:

@@ -4,11 +4,14 @@ An error says what happened, why, and what to do next, in Chinese and in English
 turn one into a status code or an exit code.
 
     TokenError
-    ├── PinError: PinIncorrect (PinRefusedBefore), PinLocked, PinFinalTry, PinRequired, PinInvalid, PinNotSet,
-    │             PinExpired, PinFileUnsafe, PinFileMissing
+    ├── PinError: PinIncorrect (PinRefusedBefore, SoPinIncorrect (SoPinRefusedBefore)),
+    │             PinLocked (SoPinLocked, TpmLocked), PinFinalTry (SoPinFinalTry), ManagementKeyIncorrect,
+    │             PinRequired, PinInvalid, PinNotSet, PinExpired, PinFileUnsafe, PinFileMissing
     ├── TokenGone: TokenRemoved, TokenNotFound
-    ├── AmbiguousToken, TokenNotInitialised, TokenFault, TokenFull, TokenWriteProtected, OperationUnsupported, Busy
-    ├── KeyProblem: KeyNotFound, AmbiguousKey, CertificateMissing, KeyTypeUnsupported, KeyNotAllowed, KeyExists
+    ├── AmbiguousToken, TokenNotInitialised, TokenFault, TokenFull, TokenWriteProtected, Busy, NoSuchPlace
+    ├── OperationUnsupported: CardCannotReset, LabelIsFixed
+    ├── KeyProblem: KeyNotFound, AmbiguousKey, CertificateMissing, CertificateNotOfKey, KeyTypeUnsupported,
+    │               KeyNotAllowed, KeyExists
     ├── MechanismUnsupported
     ├── ModuleProblem: ModuleMissing, ModuleUnusable, ModuleFault, ModuleCrashed, ModuleTimeout,
     │                  GarbledAnswer, InitialisedElsewhere, ForkedProcess, SoftHsmMissing
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 from .explained import ExplainedError, Language, NamedTokenError, Text, TokenError, all_kinds, rebuild
 from .pin_errors import (
+    ManagementKeyIncorrect,
     PinError,
     PinExpired,
     PinFileMissing,
@@ -30,12 +34,19 @@ from .pin_errors import (
     PinNotSet,
     PinRefusedBefore,
     PinRequired,
+    SoPinFinalTry,
+    SoPinIncorrect,
+    SoPinLocked,
+    SoPinRefusedBefore,
+    TpmLocked,
 )
 from .token_errors import (
     AmbiguousKey,
     AmbiguousToken,
     Busy,
+    CardCannotReset,
     CertificateMissing,
+    CertificateNotOfKey,
     ForkedProcess,
     GarbledAnswer,
     InitialisedElsewhere,
@@ -44,6 +55,7 @@ from .token_errors import (
     KeyNotFound,
     KeyProblem,
     KeyTypeUnsupported,
+    LabelIsFixed,
     MechanismUnsupported,
     ModuleCrashed,
     ModuleFault,
@@ -51,6 +63,7 @@ from .token_errors import (
     ModuleProblem,
     ModuleTimeout,
     ModuleUnusable,
+    NoSuchPlace,
     OperationUnsupported,
     SoftHsmMissing,
     TokenFault,
@@ -67,7 +80,9 @@ __all__ = [
     "AmbiguousKey",
     "AmbiguousToken",
     "Busy",
+    "CardCannotReset",
     "CertificateMissing",
+    "CertificateNotOfKey",
     "ExplainedError",
     "ForkedProcess",
     "GarbledAnswer",
@@ -77,7 +92,9 @@ __all__ = [
     "KeyNotFound",
     "KeyProblem",
     "KeyTypeUnsupported",
+    "LabelIsFixed",
     "Language",
+    "ManagementKeyIncorrect",
     "MechanismUnsupported",
     "ModuleCrashed",
     "ModuleFault",
@@ -86,6 +103,7 @@ __all__ = [
     "ModuleTimeout",
     "ModuleUnusable",
     "NamedTokenError",
+    "NoSuchPlace",
     "OperationUnsupported",
     "PinError",
     "PinExpired",
@@ -98,6 +116,10 @@ __all__ = [
     "PinNotSet",
     "PinRefusedBefore",
     "PinRequired",
+    "SoPinFinalTry",
+    "SoPinIncorrect",
+    "SoPinLocked",
+    "SoPinRefusedBefore",
     "SoftHsmMissing",
     "Text",
     "TokenError",
@@ -108,6 +130,7 @@ __all__ = [
     "TokenNotInitialised",
     "TokenRemoved",
     "TokenWriteProtected",
+    "TpmLocked",
     "UriInvalid",
     "all_kinds",
     "rebuild",

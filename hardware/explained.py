@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 Language = Literal["zh", "en"]
 
@@ -19,6 +19,9 @@ class Text:
         return self.zh if language == "zh" else self.en
 
 
+Explained = TypeVar("Explained", bound="ExplainedError")
+
+
 class ExplainedError(Exception):
     """What happened, why and what to do next; `code` is stable and machine-readable (snake_case)."""
 
@@ -28,10 +31,23 @@ class ExplainedError(Exception):
         self.what, self.why, self.advice = what, why, advice
         super().__init__(self.explain("en"))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled by its sentences, since the constructors of the classes below it differ."""
+        return _restored, (type(self), self.what, self.why, self.advice, self.__dict__)
+
     def explain(self, language: Language) -> str:
         """The whole message, sentences in order: what, why, what to do next."""
         parts = [text.in_(language) for text in (self.what, self.why, self.advice) if text is not None]
         return ("" if language == "zh" else " ").join(parts)
+
+
+def _restored(
+    kind: type[Explained], what: Text, why: Text | None, advice: Text | None, state: dict[str, object]
+) -> Explained:
+    error = kind.__new__(kind)
+    ExplainedError.__init__(error, what, why=why, advice=advice)
+    error.__dict__.update(state)
+    return error
 
 
 class TokenError(ExplainedError):
@@ -66,9 +82,7 @@ def _fill(text: Text, blanks: dict[str, str]) -> Text:
 def rebuild(code: str, what: Text, why: Text | None, advice: Text | None) -> TokenError:
     """The error that another process described: same class, same sentences."""
     kind = next((each for each in all_kinds(TokenError) if each.code == code), TokenError)
-    error = kind.__new__(kind)
-    ExplainedError.__init__(error, what, why=why, advice=advice)
-    return error
+    return _restored(kind, what, why, advice, {})
 
 
 def all_kinds(root: type[TokenError]) -> list[type[TokenError]]:

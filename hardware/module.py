@@ -261,11 +261,12 @@ class LoadedModule:
         template = certificate(der, label=label, id=id)
         self._write(serial, lambda session: self._cryptoki.create_object(session, template), so_pin)
 
-    def delete(self, serial: str, id: bytes, so_pin: str | None = None) -> int:
-        """Destroys every key and certificate with this CKA_ID; how many objects went."""
+    def delete(self, serial: str, id: bytes | None, so_pin: str | None = None) -> int:
+        """Destroys every key and certificate with this CKA_ID (None: every object); how many objects went."""
+        wanted: Template = {} if id is None else {Attr.ID: id}
 
         def work(session: int) -> int:
-            handles = self._cryptoki.find(session, {Attr.ID: id})
+            handles = self._cryptoki.find(session, wanted)
             for handle in handles:
                 self._cryptoki.destroy_object(session, handle)
             return len(handles)

@@ -129,6 +129,11 @@ class OpenedToken:
         serial = self._writable()
         return self._connection.write(lambda port: port.delete(serial, id, so_pin), so_pin)
 
+    def delete_all(self) -> int:
+        """Destroys every key and certificate; how many objects went."""
+        serial = self._writable()
+        return self._connection.write(lambda port: port.delete(serial, None), None)
+
     def _writable(self) -> str:
         if not self._write:
             raise TokenWriteProtected(token=self._connection.serial)

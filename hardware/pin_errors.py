@@ -50,6 +50,22 @@ class PinLocked(PinError):
     BLANKS = ("token",)
 
 
+class TpmLocked(PinLocked):
+    """A TPM locks as a whole (dictionary attack protection); there is no officer who could unblock one PIN."""
+
+    code = "tpm_locked"
+    WHAT = Text(
+        "PIN 多次输错，整个 TPM 已锁定（密码设备 {token}）。",
+        "The whole TPM is locked after too many wrong PINs (token {token}).",
+    )
+    ADVICE = Text(
+        "请等待其自行恢复，或由管理员运行 tpm2_dictionarylockout --clear-lockout；然后运行 "
+        "zhengyin keys pin --forget-refusals。",
+        "Wait until it recovers, or let the administrator run `tpm2_dictionarylockout --clear-lockout`; then "
+        "`zhengyin keys pin --forget-refusals`.",
+    )
+
+
 class PinFinalTry(PinError):
     code = "pin_final_try"
     WHAT = Text(
@@ -59,6 +75,70 @@ class PinFinalTry(PinError):
     ADVICE = Text(
         "确知 PIN 时，请明确同意后再试（--final-try）；否则先用 SO PIN 解锁。",
         "If you are sure of the PIN, consent explicitly (`--final-try`); otherwise unblock with the SO PIN first.",
+    )
+    BLANKS = ("token",)
+
+
+class SoPinIncorrect(PinIncorrect):
+    """Of the security officer, which a PIV card calls PUK."""
+
+    code = "so_pin_incorrect"
+    WHAT = Text(
+        "密码设备 {token} 的 SO PIN（PUK）不正确，未做更改。",
+        "Token {token} refused the SO PIN (PUK); nothing was changed.",
+    )
+    ADVICE = Text(
+        "请核对后只再试一次；SO PIN 锁定后只能恢复出厂设置或联系发证机构。",
+        "Check it before one more try: once the SO PIN is locked, only a factory reset or the issuer helps.",
+    )
+
+
+class SoPinRefusedBefore(SoPinIncorrect):
+    """The very SO PIN that the token refused before; it was not sent again."""
+
+    code = "so_pin_refused_before"
+    WHAT = Text(
+        "此 SO PIN（PUK）已被密码设备 {token} 拒绝过，未再次发送。",
+        "Token {token} refused this very SO PIN (PUK) before; it was not sent again.",
+    )
+    ADVICE = Text(
+        "请换用正确的 SO PIN；如已在别处改成此值，请运行 zhengyin keys pin --forget-refusals。",
+        "Use the right one; if it has since been changed to this elsewhere, run `zhengyin keys pin --forget-refusals`.",
+    )
+
+
+class SoPinLocked(PinLocked):
+    code = "so_pin_locked"
+    WHAT = Text("密码设备 {token} 的 SO PIN（PUK）已锁定。", "The SO PIN (PUK) of token {token} is locked.")
+    ADVICE = Text(
+        "请联系发证机构；设备上的内容可以放弃时，可恢复出厂设置：zhengyin keys reset。",
+        "Go to the issuer of the key; where what is on it can be given up, reset it: `zhengyin keys reset`.",
+    )
+
+
+class SoPinFinalTry(PinFinalTry):
+    code = "so_pin_final_try"
+    WHAT = Text(
+        "密码设备 {token} 的 SO PIN（PUK）只剩最后一次机会，未发送。",
+        "One try of the SO PIN (PUK) of token {token} is left; it was not sent.",
+    )
+    ADVICE = Text(
+        "确知 SO PIN 时，请明确同意后再试（--final-try）。",
+        "If you are sure of it, consent explicitly (`--final-try`).",
+    )
+
+
+class ManagementKeyIncorrect(PinError):
+    """What lets one write to a PIV card. It has no counter, so it cannot be locked."""
+
+    code = "management_key_incorrect"
+    WHAT = Text(
+        "PIV 卡 {token} 不接受此管理密钥，未做更改。",
+        "PIV card {token} refused the management key; nothing was changed.",
+    )
+    ADVICE = Text(
+        "请给出正确的管理密钥（十六进制）；出厂值为 010203040506070801020304050607080102030405060708。",
+        "Give the right one in hexadecimal; the factory's is 010203040506070801020304050607080102030405060708.",
     )
     BLANKS = ("token",)
 

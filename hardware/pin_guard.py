@@ -5,7 +5,8 @@ While one process logs in, a lock on the token's file makes the others wait, so 
 that all hold the same wrong PIN costs one try.
 
     folder/key             32 random bytes, 0600, made on first use
-    folder/SERIAL.lock     locked during a login; its content is the list of markers, one a line
+    folder/SERIAL.lock     locked during a login; its content is the list of markers, one a line, and the word
+                           "locked" where the token said so without a flag that shows it (a TPM)
 """
 
 from __future__ import annotations
@@ -16,13 +17,26 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from platformdirs import user_state_path
 
-from .errors import Busy, PinFinalTry, PinIncorrect, PinLocked, PinRefusedBefore, TokenNotInitialised
+from .errors import (
+    Busy,
+    NamedTokenError,
+    PinFinalTry,
+    PinIncorrect,
+    PinLocked,
+    PinRefusedBefore,
+    SoPinFinalTry,
+    SoPinIncorrect,
+    SoPinLocked,
+    SoPinRefusedBefore,
+    TokenNotInitialised,
+    TpmLocked,
+)
 from .file_lock import lock_file, unlock_file
 from .ports import PinState, TokenInfo
 
@@ -30,6 +44,7 @@ PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
 MOST_MARKERS = 32
 OFFICER = "/so"
+LOCKED = "locked"
 
 
 def default_folder() -> Path:
@@ -56,16 +71,34 @@ class PinGuard:
                 unlock_file(file)
 
     @contextmanager
-    def officer_turn(self, serial: str, so_pin: str) -> Iterator[None]:
-        """A turn to use the SO PIN, under markers of its own: a refused one is not sent again."""
+    def officer_turn(
+        self, serial: str, so_pin: str, *, state: PinState = PinState.NORMAL, final_try: bool = False
+    ) -> Iterator[None]:
+        """A turn to use the SO PIN (PUK), whose state is `state`, under markers of its own.
+
+        SoPinLocked, SoPinRefusedBefore or SoPinFinalTry before anything is sent; SoPinIncorrect or SoPinLocked after.
+        """
+        if state is PinState.LOCKED:
+            raise SoPinLocked(token=serial)
         with self.turn(serial + OFFICER) as turn:
-            turn.check_mark(so_pin)
+            if turn.is_marked(so_pin):
+                raise SoPinRefusedBefore(token=serial)
+            if state is PinState.LAST and not final_try:
+                raise SoPinFinalTry(token=serial)
             try:
                 yield
-            except (PinIncorrect, PinLocked):
+            except (PinIncorrect, PinLocked) as error:
                 turn.refused(so_pin)
-                raise
+                kind = SoPinIncorrect if isinstance(error, PinIncorrect) else SoPinLocked
+                raise kind(token=serial, detail=error.why.en.strip("()") if error.why else "") from error
             turn.clear()
+
+    def shown(self, info: TokenInfo) -> TokenInfo:
+        """`info` with the lock that its flags do not show: a TPM has none, and its lock is remembered here."""
+        path = self._file(info.serial)
+        if info.user_pin is PinState.LOCKED or not path.exists():
+            return info
+        return replace(info, user_pin=PinState.LOCKED) if LOCKED in path.read_text("ascii").split() else info
 
     def forget(self, serial: str) -> None:
         """Drops the markers: the PIN was changed or set, so what was wrong may be right now."""
@@ -113,19 +146,23 @@ class Turn:
             raise TokenNotInitialised(token=info.label or info.serial)
         if info.user_pin is PinState.LOCKED:
             raise PinLocked(token=info.serial)
-        self.check_mark(pin)
+        if LOCKED in self._marks():
+            raise TpmLocked(token=info.serial)
+        if self.is_marked(pin):
+            raise PinRefusedBefore(token=info.serial)
         if info.user_pin is PinState.LAST and not final_try:
             raise PinFinalTry(token=info.serial)
 
-    def check_mark(self, pin: str) -> None:
-        """Raises PinRefusedBefore for the very PIN that was refused."""
+    def is_marked(self, pin: str) -> bool:
+        """Whether the token refused this very PIN before."""
         known = self._marks()
-        if known and self.guard.mark_of(self.serial, pin) in known:
-            raise PinRefusedBefore(token=self.serial.partition("/")[0])
+        return bool(known) and self.guard.mark_of(self.serial, pin) in known
 
-    def refused(self, pin: str) -> None:
-        """The token said no to this PIN."""
-        self._write([*self._marks(), self.guard.mark_of(self.serial, pin)][-MOST_MARKERS:])
+    def refused(self, pin: str, error: NamedTokenError | None = None) -> None:
+        """The token said no to this PIN. Of a TPM's `error` that it is locked the lock is kept too, not the PIN:
+        a locked TPM refuses the right one as well."""
+        mark = LOCKED if isinstance(error, TpmLocked) else self.guard.mark_of(self.serial, pin)
+        self._write([*self._marks(), mark][-MOST_MARKERS:])
 
     def clear(self) -> None:
         """The token took a PIN, or has a new one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -80,6 +82,20 @@ def load_public_key(info: bytes) -> PublicKeyTypes:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyTypeUnsupported(kind=algorithm_name(info)) from error
     return key
+
+
+def pem(info: bytes) -> str:
+    """A SubjectPublicKeyInfo in PEM, also of a kind that is not known here."""
+    lines = textwrap.wrap(base64.b64encode(info).decode("ascii"), 64)
+    return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
+
+
+def key_type_of(info: bytes) -> int:
+    """The CKK number for a SubjectPublicKeyInfo; -1 if it is of another kind."""
+    name = algorithm_name(info)
+    if name == "Ed25519":
+        return int(KeyType.EC_EDWARDS)
+    return int(KeyType.RSA) if name.startswith("RSA") else int(KeyType.EC) if name.startswith(("P-", "secp")) else -1
 
 
 def algorithm_name(info: bytes) -> str:

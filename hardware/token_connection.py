@@ -67,9 +67,9 @@ class TokenConnection:
             turn.check(self.port.token(self.serial), pin, final_try=final_try)
             try:
                 self.port.login(self.serial, pin)
-            except (PinIncorrect, PinLocked):
+            except (PinIncorrect, PinLocked) as error:
                 self._pin_source, self._accepted = None, None
-                turn.refused(pin)
+                turn.refused(pin, error)
                 raise
             turn.clear()
         self._accepted = _fingerprint(pin)
@@ -129,7 +129,7 @@ class TokenConnection:
     # --- what the token holds ----------------------------------------------------------------------------------
 
     def info(self) -> TokenInfo:
-        return self.run(lambda port: port.token(self.serial))
+        return self._guard.shown(self.run(lambda port: port.token(self.serial)))
 
     def keys(self, *, fresh: bool = False) -> list[KeyRecord]:
         """Private keys; read once and kept until something is written here or the token goes."""

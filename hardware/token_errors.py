@@ -77,6 +77,36 @@ class OperationUnsupported(NamedTokenError):
     ADVICE = Text("请使用厂商自带的管理工具完成。", "Use the vendor's own tool for it.")
 
 
+class CardCannotReset(OperationUnsupported):
+    code = "card_cannot_reset"
+    WHAT = Text(
+        "卡 {token} 没有恢复出厂设置的命令，未做更改。",
+        "Card {token} has no command for a factory reset; nothing was changed.",
+    )
+    ADVICE = Text(
+        "可用 zhengyin keys delete 逐个删除密钥和证书，或由发证机构重新制卡。",
+        "Delete its keys and certificates one by one (`zhengyin keys delete`), or have the issuer make the card anew.",
+    )
+    BLANKS = ("token",)
+
+
+class LabelIsFixed(OperationUnsupported):
+    code = "label_is_fixed"
+    WHAT = Text("密码设备 {token} 初始化后不能改标签。", "The label of token {token} cannot be changed once it is set.")
+    ADVICE = Text("清空时请保留原标签：zhengyin keys reset。", "Erase it under its own label: `zhengyin keys reset`.")
+    BLANKS = ("token",)
+
+
+class NoSuchPlace(NamedTokenError):
+    code = "no_such_place"
+    WHAT = Text("PIV 卡 {token} 没有位置 {key}。", "PIV card {token} has no place {key}.")
+    ADVICE = Text(
+        "可用标识：01（9A 登录）、02（9C 签名）、03（9D 加密）、04（9E 读卡）、05 至 18（82 至 95）。",
+        "Ids: 01 (9A authentication), 02 (9C signature), 03 (9D encryption), 04 (9E card), 05 to 18 (82 to 95).",
+    )
+    BLANKS = ("token", "key")
+
+
 class Busy(NamedTokenError):
     code = "busy"
     WHAT = Text("密码设备 {token} 正忙，未能取得会话。", "Token {token} is busy: no session could be had.")
@@ -147,6 +177,19 @@ class KeyExists(KeyProblem):
         "Token {token} already has a key with id {key}; it was not overwritten.",
     )
     ADVICE = Text("请换一个标识。", "Choose another id.")
+    BLANKS = ("token", "key")
+
+
+class CertificateNotOfKey(KeyProblem):
+    code = "certificate_not_of_key"
+    WHAT = Text(
+        "证书的公钥与密码设备 {token} 上标识为 {key} 的密钥不符，未导入。",
+        "The certificate's public key is not that of key {key} on token {token}; it was not imported.",
+    )
+    ADVICE = Text(
+        "请核对证书和标识；zhengyin keys show 列出设备上的密钥。",
+        "Check the certificate and the id; `zhengyin keys show` lists the keys that there are.",
+    )
     BLANKS = ("token", "key")
 
 

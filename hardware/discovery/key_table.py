@@ -6,7 +6,6 @@ description holds the reader's name). A SoftHSM token shows up once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from hardware.errors import Text, TokenError
 from hardware.ports import PinState, TokenInfo
 
 from .known_keys import KnownKey, recognise
-from .readers import Reader
+from .readers import Reader, same_reader
 from .slots import ModuleScan
 from .usb_devices import UsbDevice
 
@@ -96,18 +95,12 @@ def _is_reader_of(device: UsbDevice, reader: Reader) -> bool:
 def _take(left: list[_Served], reader: Reader | None, modules: Sequence[str]) -> list[_Served]:
     """The tokens behind this reader; without a reader those of the key's own modules."""
     if reader is not None:
-        mine = [each for each in left if each.slot and _same_reader(each.slot, reader.name)]
+        mine = [each for each in left if same_reader(each.slot, reader.name)]
     else:
         mine = [each for each in left if Path(each.module).name in {Path(name).name for name in modules}]
     for each in mine:
         left.remove(each)
     return mine
-
-
-def _same_reader(slot: str, reader: str) -> bool:
-    """Slot descriptions are cut at 64 bytes, and some modules drop the numbers at the end of a reader's name."""
-    bare = re.sub(r"( \d\d){1,2}$", "", reader)
-    return slot == reader[:64].strip() or slot.startswith(bare[:50])
 
 
 def _device_rows(

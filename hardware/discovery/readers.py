@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -40,3 +41,10 @@ def scan_readers() -> ReaderScan:
         return ReaderScan(tuple(Reader(name, bool(state & scard.SCARD_STATE_PRESENT)) for name, state, _ in states))
     finally:
         scard.SCardReleaseContext(context)
+
+
+def same_reader(slot: str, reader: str) -> bool:
+    """Whether a slot stands for a reader: descriptions are cut at 64 bytes, and some modules drop the numbers at the
+    end of a reader's name."""
+    bare = re.sub(r"( \d\d){1,2}$", "", reader)
+    return bool(slot) and (slot == reader[:64].strip() or slot.startswith(bare[:50]))

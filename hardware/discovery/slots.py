@@ -9,6 +9,7 @@ from hardware.errors import TokenError
 from hardware.module_host import host
 from hardware.module_paths import find_module
 from hardware.modules import canonical
+from hardware.pin_guard import PinGuard, default_folder
 from hardware.ports import TokenInfo
 from hardware.records import SlotReport
 
@@ -43,7 +44,8 @@ def scan_module(path: str, *, seconds: float = LISTING_SECONDS) -> ModuleScan:
     port = host(path, seconds=seconds)
     try:
         slots = tuple(port.slots())
-        tokens = tuple(info for info in port.tokens() if info.serial or info.initialised)
+        guard = PinGuard(default_folder())
+        tokens = tuple(guard.shown(info) for info in port.tokens() if info.serial or info.initialised)
         return ModuleScan(path, slots, tokens, port.description())
     except TokenError as error:
         return ModuleScan(path, problem=error)

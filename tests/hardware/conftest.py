@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from hardware.driver import process_driver
 from hardware.softhsm import SoftHsmStore
 
 USER_PIN, SO_PIN = "246810", "13579135"
+
+
+def sibling(name: str):
+    """A helper that lies beside the tests: with --import-mode=importlib they cannot import each other."""
+    spec = importlib.util.spec_from_file_location(f"tests_hardware_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +82,30 @@ def faulty(faulty_library, store, token, tmp_path, monkeypatch):
     port = process_driver().modules.loaded(str(module))
     if port is not None:
         port.close()
+
+
+# --- backends that are one a machine ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ock(tmp_path_factory):
+    """openCryptoki's module, its daemon running on a token that was never initialised."""
+    with sibling("opencryptoki_daemon").opencryptoki(tmp_path_factory.mktemp("aside")) as module:
+        yield module
+
+
+@pytest.fixture(scope="session")
+def piv_card():
+    return sibling("piv_card")
+
+
+@pytest.fixture(scope="session")
+def pcsc():
+    return sibling("pcsc_service")
+
+
+@pytest.fixture
+def pcscd(pcsc, tmp_path):
+    """The port of a PC/SC service's one virtual reader."""
+    with pcsc.pc_sc_service(tmp_path / "pcscd") as port:
+        yield port

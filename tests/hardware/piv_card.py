@@ -57,32 +57,43 @@ def parse(data: bytes) -> dict[str, bytes]:
 
 
 class PivCard:
-    """The card's applet and its state. `card(apdu)` is the response with its status word."""
+    """The card's applet and its state. `card(apdu)` is the response with its status word.
 
-    def __init__(self, *, serial: int = 0x00ABCDEF) -> None:
-        self.serial = serial
+    `version` is that of a YubiKey; None makes a plain PIV card, without any of Yubico's commands.
+    """
+
+    def __init__(self, *, serial: int = 0x00ABCDEF, version: tuple[int, int, int] | None = (5, 4, 3)) -> None:
+        self.serial, self.version = serial, version
         self._wipe()
+        self.objects["5fc102"] = CHUID + os.urandom(16) + tlv(0x35, b"20501231") + b"\x3e\x00\xfe\x00"
         self.power_up()
         self._commands: dict[int, Callable[[int, int, bytes], bytes]] = {
             0xA4: self._select,
-            0xFD: lambda *_: self._out(b"\x05\x04\x03"),
-            0xF8: lambda *_: self._out(self.serial.to_bytes(4, "big")),
             0x20: self._verify,
             0x24: lambda p1, p2, data: self._change(p2, p2, data),
             0x2C: lambda p1, p2, data: self._change(PUK_REFERENCE, p2, data),
             0xCB: self._get_data,
             0xDB: self._put_data,
             0x47: self._generate,
-            0xF7: self._metadata,
             0x87: self._authenticate,
-            0xFB: self._reset,
         }
+        if version is not None:
+            self._commands |= {
+                0xFD: lambda *_: self._out(bytes(version)),
+                0xF8: lambda *_: self._out(self.serial.to_bytes(4, "big")),
+                0xF7: self._metadata,
+                0xFB: self._reset,
+                0xFF: self._set_management_key,
+            }
+        if version is not None and version >= (5, 7, 0):
+            self._commands[0xF6] = self._move_key
 
     def _wipe(self) -> None:
         self.secrets = {PIN_REFERENCE: b"123456", PUK_REFERENCE: b"12345678"}
         self.left = {PIN_REFERENCE: TRIES, PUK_REFERENCE: TRIES}
         self.keys: dict[int, tuple[int, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey]] = {}
-        self.objects = {"5fc102": CHUID + os.urandom(16) + tlv(0x35, b"20501231") + b"\x3e\x00\xfe\x00"}
+        self.objects: dict[str, bytes] = {}
+        self.management_key = MANAGEMENT_KEY
 
     def power_up(self) -> None:
         self.verified = self.manager = False
@@ -164,6 +175,20 @@ class PivCard:
         self._wipe()
         return self._status(OK)
 
+    def _set_management_key(self, p1: int, p2: int, data: bytes) -> bytes:
+        if not self.manager:
+            return self._status(NOT_ALLOWED)
+        if data[:3] != bytes([0x03, MANAGEMENT, 24]) or len(data) != 27:
+            return self._status(BAD_DATA)
+        self.management_key = data[3:]
+        return self._status(OK)
+
+    def _move_key(self, p1: int, p2: int, data: bytes) -> bytes:
+        """MOVE KEY to FF deletes."""
+        if not self.manager:
+            return self._status(NOT_ALLOWED)
+        return self._status(OK if p1 == 0xFF and self.keys.pop(p2, None) else NO_REFERENCE)
+
     # --- objects and keys ----------------------------------------------------------------------------------
 
     def _get_data(self, p1: int, p2: int, data: bytes) -> bytes:
@@ -237,7 +262,7 @@ class PivCard:
 
     def _prove_manager(self, parts: dict[str, bytes]) -> bytes:
         """Management key: single or mutual authentication by challenge."""
-        cipher = Cipher(TripleDES(MANAGEMENT_KEY), modes.ECB())
+        cipher = Cipher(TripleDES(self.management_key), modes.ECB())
         if parts.get("80") == b"":
             self._challenge = os.urandom(8)
             return self._out(tlv(0x7C, tlv(0x80, cipher.encryptor().update(self._challenge))))

@@ -1,68 +1,16 @@
-"""The whole life of a PIN on openCryptoki's soft token: low, last, locked, unblocked.
-
-openCryptoki is one instance a machine: its configuration and token data are put aside for the test and put back.
-"""
+"""The whole life of a PIN on openCryptoki's soft token: low, last, locked, unblocked."""
 
 from __future__ import annotations
-
-import os
-import shutil
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
 from hardware import care
-from hardware.driver import list_tokens, open_token, process_driver
+from hardware.driver import list_tokens, open_token
 from hardware.errors import KeyNotFound, PinFinalTry, PinIncorrect, PinLocked
-from hardware.module_paths import find_module
 from hardware.ports import Mechanism, PinState
 from hardware.signing_plans import verifies
 
-CONFIGURATION = Path("/etc/opencryptoki/opencryptoki.conf")
-DATA = Path("/var/lib/opencryptoki/swtok")
-LOCKS = Path("/run/lock/opencryptoki/swtok")
-SOCKET = Path("/run/pkcsslotd.socket")
 FACTORY_SO_PIN, SO_PIN, USER_PIN = "87654321", "76543210", "246810"
-SW_ONLY = "version opencryptoki-3.1\nslot 3\n{\nstdll = libpkcs11_sw.so\n}\n"
-
-
-@pytest.fixture(scope="module")
-def ock(tmp_path_factory):
-    module = find_module("libopencryptoki.so")
-    if module is None or os.geteuid() != 0 or shutil.which("pkcsslotd") is None:
-        pytest.skip("needs openCryptoki (apt-get install opencryptoki) and root")
-    if subprocess.run(["pgrep", "-x", "pkcsslotd"], capture_output=True, check=False).returncode == 0:
-        pytest.skip("an openCryptoki daemon of this machine is in use")
-    aside = tmp_path_factory.mktemp("aside")
-    shutil.copy2(CONFIGURATION, aside / "conf")
-    DATA.rename(aside / "swtok")
-    CONFIGURATION.write_text(SW_ONLY)
-    for folder in (DATA / "TOK_OBJ", LOCKS):
-        folder.mkdir(parents=True, exist_ok=True)
-    for folder in (DATA, DATA / "TOK_OBJ", LOCKS.parent, LOCKS):
-        shutil.chown(folder, group="pkcs11")
-        folder.chmod(0o770)
-    SOCKET.unlink(missing_ok=True)
-    daemon = subprocess.Popen(["pkcsslotd", "-f"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_socket(daemon)
-    yield module
-    process_driver().modules.port(module).close()
-    daemon.kill()  # asked politely, it waits for every process that was ever its client
-    daemon.wait(10)
-    shutil.rmtree(DATA)
-    shutil.move(aside / "swtok", DATA)
-    shutil.copy2(aside / "conf", CONFIGURATION)
-
-
-def wait_for_socket(daemon) -> None:
-    """Only looks: the daemon does not take a client that connects and says nothing."""
-    deadline = time.monotonic() + 20
-    while not SOCKET.exists():
-        assert time.monotonic() < deadline
-        assert daemon.poll() is None
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

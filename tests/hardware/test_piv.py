@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
-import os
-import shutil
-import socket
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -19,9 +12,8 @@ from cryptography.x509.oid import NameOID
 
 from hardware import care
 from hardware.discovery.changes import Changes
-from hardware.discovery.readers import scan_readers
 from hardware.discovery.survey import survey
-from hardware.driver import list_tokens, open_token, process_driver
+from hardware.driver import list_tokens, open_token
 from hardware.errors import PinFinalTry, PinIncorrect, PinLocked, TokenGone
 from hardware.module_paths import find_module
 from hardware.ports import Mechanism, PinState
@@ -31,74 +23,20 @@ from hardware.signing_plans import verifies
 MANAGEMENT_KEY = "010203040506070801020304050607080102030405060708"
 USER_PIN = "123456"
 RSA, ECDSA = Mechanism.RSA_PKCS1_SHA256, Mechanism.ECDSA_SHA256
-DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
-
-
-def piv_card():
-    spec = importlib.util.spec_from_file_location("piv_card", Path(__file__).with_name("piv_card.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
-def pcscd(tmp_path):
-    """A PC/SC service of our own with one virtual reader; its port. Fresh for each test: a pull confuses vpcd."""
-    if os.geteuid() != 0 or shutil.which("pcscd") is None or not DRIVER.exists():
-        pytest.skip("needs root, pcscd and vsmartcard-vpcd")
-    if Path("/run/pcscd/pcscd.comm").exists():
-        pytest.skip("this machine's own PC/SC service is in use")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path / "pcscd"
-    folder.mkdir()
-    # ykcs11 looks only at readers whose name starts so.
-    (folder / "vpcd").write_text(
-        f'FRIENDLYNAME "Yubico Virtual"\nDEVICENAME /dev/null:{port}\nLIBPATH {DRIVER}\nCHANNELID {port}\n'
-    )
-    Path("/run/pcscd").mkdir(exist_ok=True)
-    daemon = subprocess.Popen(["pcscd", "-f", "-i", "-c", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: Path("/run/pcscd/pcscd.comm").exists() and listens(port))
-    yield port
-    daemon.kill()
-    daemon.wait(10)
-    for left in ("pcscd.comm", "pcscd.pid"):
-        (Path("/run/pcscd") / left).unlink(missing_ok=True)
-
-
-def wait_until(ready, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "did not come in time"
-        time.sleep(0.05)
-
-
-def listens(port: int) -> bool:
-    wanted = f":{port:04X} 00000000:0000 0A"
-    return any(wanted in path.read_text() for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if path.exists())
+def reader(pcscd, piv_card, pcsc):
+    with pcsc.inserted(piv_card.VirtualReader(piv_card.PivCard(), pcscd)) as reader:
+        yield reader
 
 
 @pytest.fixture
-def reader(pcscd):
-    kinds = piv_card()
-    reader = kinds.VirtualReader(kinds.PivCard(), pcscd)
-    reader.insert()
-    wait_until(lambda: any(each.card for each in scan_readers().readers))
-    yield reader
-    if reader._thread.is_alive():
-        reader.pull()
-    for name in ("libykcs11.so", "opensc-pkcs11.so"):
-        if (module := find_module(name)) and (port := process_driver().modules.loaded(module)):
-            port.close()
-
-
-@pytest.fixture
-def yubico(reader):
+def yubico(reader, pcsc):
     module = find_module("libykcs11.so")
     if module is None:
         pytest.skip("needs ykcs11")
-    wait_until(lambda: list_tokens(module))
+    pcsc.wait_until(lambda: list_tokens(module))
     (info,) = list_tokens(module)
     return module, info.serial
 
@@ -202,9 +140,8 @@ def test_the_table_joins_reader_and_slot(yubico):
     assert row.reader.startswith("Yubico Virtual")
 
 
-def test_a_card_that_comes_is_an_event(pcscd):
-    kinds = piv_card()
-    reader = kinds.VirtualReader(kinds.PivCard(), pcscd)
+def test_a_card_that_comes_is_an_event(pcscd, piv_card):
+    reader = piv_card.VirtualReader(piv_card.PivCard(), pcscd)
     changes = Changes(poll_seconds=15)
     events = iter(changes)
     reader.insert()

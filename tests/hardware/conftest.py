@@ -87,10 +87,15 @@ def faulty(faulty_library, store, token, tmp_path, monkeypatch):
 # --- backends that are one a machine ----------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="session")
+def opencryptoki():
+    return sibling("opencryptoki_daemon").opencryptoki
+
+
 @pytest.fixture(scope="module")
-def ock(tmp_path_factory):
+def ock(opencryptoki, tmp_path_factory):
     """openCryptoki's module, its daemon running on a token that was never initialised."""
-    with sibling("opencryptoki_daemon").opencryptoki(tmp_path_factory.mktemp("aside")) as module:
+    with opencryptoki(tmp_path_factory.mktemp("aside")) as module:
         yield module
 
 

@@ -10,7 +10,6 @@ from typing import Protocol
 from .ports import TokenInfo
 from .records import KeyRecord
 
-
 Changed = Callable[[], None]
 
 
@@ -48,9 +47,7 @@ class Care(Protocol):
     writes_with: Secret
     erasing_needs_so_pin: bool
 
-    def change_pin(
-        self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard
-    ) -> None:
+    def change_pin(self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard) -> None:
         """The user's PIN, or with `officer` the security officer's (the PUK of a PIV card).
 
         `changed` is called while no other process of the account can log in.

@@ -62,9 +62,7 @@ class PivCare:
 
     # --- PIN and PUK -------------------------------------------------------------------------------------------
 
-    def change_pin(
-        self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard
-    ) -> None:
+    def change_pin(self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard) -> None:
         if officer:
             with self._as_officer(old, final_try=final_try) as applet:
                 applet.change(PUK, old, new)

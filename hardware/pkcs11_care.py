@@ -32,9 +32,7 @@ class Pkcs11Care:
     def _port(self) -> ModulePort:
         return process_driver().modules.port(self._module)
 
-    def change_pin(
-        self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard
-    ) -> None:
+    def change_pin(self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard) -> None:
         info = self._port.token(self._serial)
         if officer:
             with self._guard.officer_turn(self._serial, old, state=info.so_pin, final_try=final_try):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from signing_service.verification.annotations import harmless_annotation, is_visible
+from signing_service.verification.annotations import harmless_annotation, harmless_together, is_visible
 from signing_service.verification.change_kinds import Change, Kind
 from signing_service.verification.document import Document
 from signing_service.verification.fields import FormField, certification_level, is_timestamp_field, signature_dictionary
@@ -107,7 +107,7 @@ class Comparison:
         elif part is Part.ANNOTATIONS:
             self._annotations(was, now)
         elif part is Part.ANNOTATION:
-            self._annotation(now, "annotation changed")
+            self._changed_annotation(was, now)
         elif part is Part.ANNOTATION_PART:
             self._add(Kind.OTHER, "appearance of an annotation changed")
         else:
@@ -252,7 +252,14 @@ class Comparison:
         if not keys:
             return
         fine = keys <= _FILLING_KEYS and ("Ff" not in keys or _locked_only(was.get("Ff"), now.get("Ff")))
+        fine = fine and not self._for_reading_only(was)
         self._add(Kind.FORM if fine else Kind.OTHER, f"field changed: {', '.join(sorted(keys))}", name)
+
+    def _for_reading_only(self, field: Dictionary) -> bool:
+        """A field that nobody can fill: read-only, and not calculated from others either (12.7.4.1)."""
+        flags = self.old.resolve(field.get("Ff"))
+        calculated = "C" in self.old.dictionary(field.get("AA"))
+        return type(flags) is int and bool(flags & 1) and not calculated
 
     def _signature_field(self, field: FormField, keys: set[str], number: int, now: Dictionary) -> None:
         before = signature_dictionary(self.old, field)
@@ -297,19 +304,36 @@ class Comparison:
         for item in old:
             if item not in new:
                 self._removed_annotation(item)
-        for item in new:
-            if item not in old:
-                self._added_annotation(item)
+        added = [item for item in new if item not in old]
+        for item in added:
+            self._added_annotation(item)
+        if not harmless_together(self.new, [self.new.dictionary(item) for item in added if not self._is_field(item)]):
+            self._add(Kind.OTHER, "annotations that together can hide or replace content")
+
+    def _is_field(self, item: Any) -> bool:
+        return isinstance(item, Ref) and item.number in self.after.fields
 
     def _removed_annotation(self, item: Any) -> None:
         field = self.before.fields.get(item.number) if isinstance(item, Ref) else None
         signed = field is not None and signature_dictionary(self.old, field) is not None
-        self._add(Kind.OTHER if signed else Kind.ANNOTATION, "annotation removed", field.name if field else "")
+        plain = field is not None or harmless_annotation(self.old, self.old.dictionary(item))
+        self._add(
+            Kind.ANNOTATION if plain and not signed else Kind.OTHER, "annotation removed", field.name if field else ""
+        )
+
+    def _changed_annotation(self, was: Any, now: Any) -> None:
+        """Content of the page may not be turned into a note, nor a link lead elsewhere."""
+        kept = isinstance(was, Dictionary) and harmless_annotation(self.old, was)
+        kept = kept and not (was.get("Subtype") == "Link" and "A" in changed_keys(was, _as_dictionary(now)))
+        self._annotation(now if kept else None, "annotation changed")
 
     def _added_annotation(self, item: Any) -> None:
         field = self.after.fields.get(item.number) if isinstance(item, Ref) else None
+        known = self.before.fields.get(item.number) if field is not None else None
         if field is None:
             self._annotation(self.new.resolve(item), "annotation added")
+        elif known is not None and signature_dictionary(self.old, known) is not None:
+            self._add(Kind.OTHER, "a signature is shown in another place too", field.name)
         elif field.kind != "Sig" and item.number not in self.before.fields:
             self._add(Kind.OTHER, "widget added", field.name)
         elif (

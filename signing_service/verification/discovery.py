@@ -96,7 +96,7 @@ def _in_its_revision(dictionary: Dictionary, coverage: Coverage, revisions: Revi
 def _superseded(file: PdfFile, current: Document) -> Iterator[Dictionary]:
     """Signature dictionaries lying anywhere in the file, current or not."""
     offsets = {entry.offset for section in current.sections for entry in section.entries.values() if entry.offset > 0}
-    if current.rebuilt:
+    if current.rebuilt or _rolled_back(file, current):
         offsets = {offset for offset, _, _ in file.headers}
     ordered = sorted(offsets)
     for offset, following in zip(ordered, [*ordered[1:], current.end], strict=False):
@@ -107,6 +107,12 @@ def _superseded(file: PdfFile, current: Document) -> Iterator[Dictionary]:
         except DamagedPdf:
             continue
         yield from _signature_dictionaries(value)
+
+
+def _rolled_back(file: PdfFile, current: Document) -> bool:
+    """Do the file's last words lead to a revision that is not its last? (So does every linearised file.)"""
+    newest = max((section.offset for section in current.sections), default=0)
+    return file.data.count(b"startxref", newest, current.end) > 1
 
 
 def _signature_dictionaries(value: object) -> Iterator[Dictionary]:

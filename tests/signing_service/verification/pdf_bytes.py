@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BytesIO
+from itertools import accumulate
 
 CONTENT = b"BT /F1 18 Tf 72 700 Td (Permit 2026-0001 granted) Tj ET"
+
+
+UPDATE_STYLES = ("table", "stream", "object stream")
+_STYLE: ContextVar[str] = ContextVar("style", default="table")
+
+
+@contextmanager
+def updates_as(style: str) -> Iterator[None]:
+    """Within the block `write` and `append` write cross-references (and objects) in this style."""
+    token = _STYLE.set(style)
+    try:
+        yield
+    finally:
+        _STYLE.reset(token)
 
 
 def stream(content: bytes, entries: bytes = b"", *, compress: bool = False) -> bytes:
@@ -59,6 +76,10 @@ def document(pages: int = 2) -> bytes:
 
 
 def write(objects: Mapping[int, bytes], trailer: bytes) -> bytes:
+    if _STYLE.get() != "table":
+        whole = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+        begin = _append_stream(whole, objects, (0,), max(objects) + 1, trailer)
+        return bytes(whole + b"startxref\n%d\n%%%%EOF\n" % begin)
     out, offsets = BytesIO(), {0: 0}
     out.write(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
     for number, body in objects.items():
@@ -77,24 +98,53 @@ def write(objects: Mapping[int, bytes], trailer: bytes) -> bytes:
 def append(
     pdf: bytes, objects: Mapping[int, bytes], *, freed: tuple[int, ...] = (), extra: bytes = b"", root: bytes = b"1 0 R"
 ) -> bytes:
-    """A correct incremental update."""
-    out, offsets = bytearray(pdf), dict.fromkeys(freed, 0)
+    """A correct incremental update, in the style of `updates_as`."""
+    out = bytearray(pdf)
     if not out.endswith(b"\n"):
         out += b"\n"
-    for number, body in objects.items():
-        offsets[number] = len(out)
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(out)
-    out += table(offsets)
     size = max(size_of(pdf), *(number + 1 for number in [*objects, *freed, 0]))
-    out += b"trailer\n<< /Size %d /Root %s /Prev %d %s >>\nstartxref\n%d\n%%%%EOF\n" % (
-        size,
-        root,
-        last_startxref(pdf),
-        extra,
-        start,
+    trailer = b"/Root %s /Prev %d %s" % (root, last_startxref(pdf), extra)
+    if _STYLE.get() == "table":
+        offsets = {number: _place(out, number, body) for number, body in objects.items()}
+        start = len(out)
+        out += table({**offsets, **dict.fromkeys(freed, 0)})
+        out += b"trailer\n<< /Size %d %s >>\n" % (size, trailer)
+    else:
+        start = _append_stream(out, objects, freed, size, trailer)
+    return bytes(out + b"startxref\n%d\n%%%%EOF\n" % start)
+
+
+def _place(out: bytearray, number: int, body: bytes) -> int:
+    offset = len(out)
+    out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    return offset
+
+
+def _append_stream(
+    out: bytearray, objects: Mapping[int, bytes], freed: tuple[int, ...], size: int, trailer: bytes
+) -> int:
+    """A cross-reference stream; in style "object stream" everything but streams goes into one object stream."""
+    packed = {n: body for n, body in objects.items() if _STYLE.get() != "stream" and b"stream" not in body}
+    rows = {number: (1, _place(out, number, body), 0) for number, body in objects.items() if number not in packed}
+    rows |= dict.fromkeys(freed, (0, 0, 1))
+    if packed:
+        heads = accumulate((len(body) + 1 for body in packed.values()), initial=0)
+        index = b" ".join(b"%d %d" % pair for pair in zip(packed, heads, strict=False))
+        entries = b"/Type /ObjStm /N %d /First %d" % (len(packed), len(index) + 1)
+        holder = _place(out, size, stream(index + b"\n" + b"\n".join(packed.values()), entries, compress=True))
+        rows |= {number: (2, size, place) for place, number in enumerate(packed)}
+        rows[size] = (1, holder, 0)
+        size += 1
+    start = len(out)
+    rows[size] = (1, start, 0)
+    content = b"".join(
+        bytes([kind]) + second.to_bytes(4, "big") + third.to_bytes(2, "big")
+        for _, (kind, second, third) in sorted(rows.items())
     )
-    return bytes(out)
+    ranges = b" ".join(b"%d 1" % number for number in sorted(rows))
+    entries = b"/Type /XRef /W [1 4 2] /Index [%s] /Size %d %s" % (ranges, size + 1, trailer)
+    _place(out, size, stream(content, entries, compress=True))
+    return start
 
 
 def last_startxref(pdf: bytes) -> int:

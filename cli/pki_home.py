@@ -195,6 +195,7 @@ def finding_json(finding: Finding, language: Language) -> dict[str, str]:
         "code": finding.code,
         "subject": finding.subject,
         "text": finding.text.in_(language),
+        "advice": finding.advice.in_(language),
     }
 
 

@@ -72,7 +72,8 @@ def doctor(
     network: Annotated[bool, typer.Option(help="Ask the addresses in the TSA's certificate too.")] = False,
 ) -> None:
     """What is wrong with certificates, CRLs and their addresses; exit code 1 where something fails."""
-    from signing_service.pki.health import Level, network_findings, register_findings
+    from signing_service.pki.address_health import network_findings
+    from signing_service.pki.health import Level, register_findings
 
     settings = home_settings(ctx)
     with open_register(ctx) as register, register.database.read() as session:

@@ -17,6 +17,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 import cert_registry
 import signing_service
@@ -38,6 +39,13 @@ def upgrade(database: Database) -> None:
     """Bring the database to the newest revision of both branches."""
     with database.engine.begin() as connection:
         command.upgrade(_config(connection), "heads")
+
+
+def missing_revisions(database: Database) -> list[str]:
+    """Heads that the database has not been brought to; empty when it is at head. Raises what the driver raises."""
+    with database.engine.connect() as connection:
+        heads = set(ScriptDirectory.from_config(_config(connection)).get_heads())
+        return sorted(heads - set(MigrationContext.configure(connection).get_current_heads()))
 
 
 def differences(database: Database) -> list[Any]:

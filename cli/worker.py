@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
+from cli.certificate_warnings import certificate_warnings
 from cli.registry_parts import RegistryDesk
 from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
@@ -23,6 +24,7 @@ from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 
 OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
+ENDINGS = "endings"
 SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
 
 
@@ -46,6 +48,7 @@ def make_worker(settings: Settings, url: str) -> Worker:
     desk = make_home_desk(stage, url)
     work: dict[str, Callable[..., object]] = {
         CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
+        ENDINGS: certificate_warnings(stage.database, stage.clock),
         **seal_work(settings, stage.seal_register(), stage.custody),
     }  # fmt: skip
     return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])

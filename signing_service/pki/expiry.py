@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from signing_service.kernel.audit_log import Act, AuditLog, entries_about
+from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
-from signing_service.kernel.outbox import OutboxMessage, publish
+from signing_service.kernel.outbox import Handler, OutboxMessage, publish
 from signing_service.pki.certificates import CertificateRow
 from signing_service.pki.rules import State
 
 STEPS = (1, 7, 30)
 TOPIC = "certificate.ending"
+OFFICER = "officer-"
+FORGOTTEN_AFTER = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +43,43 @@ def step_due(not_after: datetime, now: datetime) -> int | None:
 
 
 def ending_soon(session: Session, now: datetime) -> list[EndingSoon]:
-    """Active certificates with a warning due, soonest first. One with an active successor is left out."""
+    """Active certificates with a warning due, soonest first.
+
+    Left out: what has an active successor (named by it, or the newest one of the same service), and officers'
+    certificates that ended over a month ago.
+    """
     row = CertificateRow
     query = select(row).where(row.state == State.ACTIVE, row.not_after <= now + timedelta(days=STEPS[-1]))
-    replaced = set(session.scalars(select(row.replaces).where(row.state == State.ACTIVE, row.replaces.is_not(None))))
+    settled = _settled_by(session)
     found = []
     for certificate in session.scalars(query.order_by(row.not_after)):
-        step = None if certificate.not_after is None else step_due(certificate.not_after, now)
-        if certificate.id not in replaced and certificate.not_after is not None and step is not None:
+        end = certificate.not_after
+        step = None if end is None else step_due(end, now)
+        if end is not None and step is not None and not settled(certificate, end, now):
             found.append(
                 EndingSoon(
-                    certificate.reference, certificate.profile, certificate.owner, certificate.department,
-                    certificate.not_after, step,
+                    certificate.reference, certificate.profile, certificate.owner, certificate.department, end, step
                 )
-            )  # fmt: skip
+            )
     return found
+
+
+def _settled_by(session: Session) -> Callable[[CertificateRow, datetime, datetime], bool]:
+    """Tells of a certificate whether nobody need be warned of its end."""
+    row = CertificateRow
+    replaced = set(session.scalars(select(row.replaces).where(row.state == State.ACTIVE, row.replaces.is_not(None))))
+    ends = select(row.owner, row.profile, func.max(row.not_after)).where(
+        row.state == State.ACTIVE, row.profile.not_like(f"{OFFICER}%")
+    )
+    latest = {(owner, profile): last for owner, profile, last in session.execute(ends.group_by(row.owner, row.profile))}
+
+    def settled(certificate: CertificateRow, end: datetime, now: datetime) -> bool:
+        newest = latest.get((certificate.owner, certificate.profile))
+        if certificate.id in replaced or (newest is not None and newest > end):
+            return True
+        return certificate.profile.startswith(OFFICER) and now - end > FORGOTTEN_AFTER
+
+    return settled
 
 
 def announce_endings(database: Database, now: datetime) -> int:
@@ -69,3 +97,17 @@ def announce_endings(database: Database, now: datetime) -> int:
             }  # fmt: skip
             publish(session, TOPIC, f"{entry.reference}:{entry.step}", payload, now)
         return len(due)
+
+
+def record_warning(database: Database, audit: AuditLog, clock: Clock) -> Handler:
+    """The outbox consumer: a warning that was given is in the audit log, once, under the certificate's reference."""
+
+    def record(key: str, payload: Mapping[str, Any]) -> None:
+        subject = f"certificate:{payload['reference']}"
+        with database.write() as session:
+            told = [entry for entry in entries_about(session, subject) if entry.details.get("key") == key]
+            if not told:
+                act = Act(TOPIC, "worker", subject, str(payload["department"]), details={**payload, "key": key})
+                audit.record(session, act, clock.now())
+
+    return record

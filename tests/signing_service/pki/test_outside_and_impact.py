@@ -26,7 +26,8 @@ from signing_service.pki.crl import Reason
 from signing_service.pki.csr import build_request, read_request
 from signing_service.pki.enrolment import Enrolment, activation_statement
 from signing_service.pki.extensions import Urls
-from signing_service.pki.health import network_findings, register_findings
+from signing_service.pki.address_health import network_findings
+from signing_service.pki.health import register_findings
 from signing_service.pki.impact import Dependant, carry_out, impact
 from signing_service.pki.issuing import issue_certificate, new_serial
 from signing_service.pki.names import subject_name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 
 
 class Gate:
@@ -14,18 +15,22 @@ class Gate:
         self._condition = threading.Condition()
         self._passing = 0
         self._closed = False
+        self._way_through = _WayThrough(self)
 
-    @contextmanager
-    def passing(self) -> Iterator[None]:
+    def passing(self) -> AbstractContextManager[None]:
         """Many threads may be inside. Not re-entrant."""
+        return self._way_through
+
+    def enter(self) -> None:
         with self._condition:
-            self._condition.wait_for(lambda: not self._closed)
+            if self._closed:
+                self._condition.wait_for(lambda: not self._closed)
             self._passing += 1
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._passing -= 1
+
+    def leave(self) -> None:
+        with self._condition:
+            self._passing -= 1
+            if self._closed:
                 self._condition.notify_all()
 
     @contextmanager
@@ -41,3 +46,18 @@ class Gate:
             with self._condition:
                 self._closed = False
                 self._condition.notify_all()
+
+
+class _WayThrough(AbstractContextManager[None]):
+    """One object for all calls: every signature passes here, so it is not a generator."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def __enter__(self) -> None:
+        self._gate.enter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gate.leave()

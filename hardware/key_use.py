@@ -37,15 +37,14 @@ class KeyUse:
             raise PinRequired(token=self._serial)
         if isinstance(mechanism, VendorMechanism):
             return self._ask(session, handle, attempts(mechanism)[0], data, pin if key.pin_per_signature else None)
-        if not key.may_sign:
-            raise KeyNotAllowed(key=key.label or key.id.hex())
-        public = load_public_key(key.public) if key.public else None
-        if public is not None and not fits(mechanism, public):
-            raise MechanismUnsupported(token=self._serial, mechanism=mechanism)
         known = self._known.get((key, mechanism))
-        if known is not None and public is not None:
+        if known is not None:
             answer = self._ask(session, handle, known, data, pin if key.pin_per_signature else None)
             return self._finish(mechanism, key, answer)
+        if not key.may_sign:
+            raise KeyNotAllowed(key=key.label or key.id.hex())
+        if key.public and not fits(mechanism, load_public_key(key.public)):
+            raise MechanismUnsupported(token=self._serial, mechanism=mechanism)
         return self._find_way(session, handle, key, mechanism, data, pin if key.pin_per_signature else None)
 
     def _find_way(

@@ -36,7 +36,7 @@ from .structures import (
 )
 
 LARGEST_ATTRIBUTE = 1 << 20
-LARGEST_SIGNATURE = 1 << 14
+USUAL_SIGNATURE, LARGEST_SIGNATURE = 1 << 10, 1 << 14
 _UNAVAILABLE = ULONG(-1).value
 
 
@@ -280,11 +280,19 @@ class Cryptoki:
         self._call(init, ULONG(session), ctypes.byref(packed.struct), ULONG(key))
         if authenticate is not None:
             self.login(session, USER_CONTEXT_SPECIFIC, authenticate)
-        buffer, length = ctypes.create_string_buffer(LARGEST_SIGNATURE), ULONG(LARGEST_SIGNATURE)
-        self._call(run, ULONG(session), data, ULONG(len(data)), buffer, ctypes.byref(length))
-        if length.value > LARGEST_SIGNATURE:
-            raise CryptokiError(int(Rv.BUFFER_TOO_SMALL), run)
-        return buffer.raw[: length.value]
+        rv, answer = self._answer(run, session, data, USUAL_SIGNATURE)
+        if rv == Rv.BUFFER_TOO_SMALL:  # the operation goes on (PKCS#11 2.40, 5.2)
+            rv, answer = self._answer(run, session, data, LARGEST_SIGNATURE)
+        if rv != Rv.OK:
+            raise CryptokiError(rv, run)
+        return answer
+
+    def _answer(self, run: str, session: int, data: bytes, room: int) -> tuple[int, bytes]:
+        buffer, length = ctypes.create_string_buffer(room), ULONG(room)
+        rv = self._rv(run, ULONG(session), data, ULONG(len(data)), buffer, ctypes.byref(length))
+        if rv == Rv.OK and length.value > room:
+            rv = int(Rv.BUFFER_TOO_SMALL)
+        return rv, buffer.raw[: length.value] if rv == Rv.OK else b""
 
 
 class _MechanismBuffer:

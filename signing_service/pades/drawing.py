@@ -20,7 +20,7 @@ class Drawing:
     def numbered(self, numbers: Sequence[int]) -> list[bytes]:
         """Each object's source, references resolved to `numbers` (generation 0)."""
         return [
-            b"".join(part if isinstance(part, bytes) else b"%d 0 R" % numbers[part] for part in source)
+            b"".join([part if isinstance(part, bytes) else b"%d 0 R" % numbers[part] for part in source])
             for source in self.sources
         ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from signing_service.pdf.plain_file import Buffer
+from signing_service.pdf.plain_file import Buffer, KnownSections
 from signing_service.pdf.update import Update
 
 _CHUNK = 1 << 20
@@ -20,6 +20,11 @@ class GrowingFile(Protocol):
     @property
     def buffer(self) -> Buffer:
         """All bytes so far, for random access."""
+        ...
+
+    @property
+    def sections(self) -> KnownSections:
+        """The cross-references that were read in it so far."""
         ...
 
     def digest_with(self, update: Update) -> bytes:
@@ -51,6 +56,7 @@ class _RunningDigest:
 class MemoryFile:
     def __init__(self, content: bytes) -> None:
         self._content = content
+        self.sections: KnownSections = {}
         self._digest = _RunningDigest()
         self._digest.waiting.append(content)
 
@@ -73,6 +79,7 @@ class DiskFile:
     """
 
     def __init__(self, source: Path, path: Path) -> None:
+        self.sections: KnownSections = {}
         self._digest = _RunningDigest()
         self._file = path.open("w+b", buffering=0)
         self._map: mmap.mmap | None = None

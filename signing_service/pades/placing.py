@@ -87,10 +87,9 @@ def size_of(placing: SpotPlacing, natural_size_mm: tuple[float, float] | None) -
 
 def place(placing: Placing, size_mm: tuple[float, float], page: PageGeometry) -> PlacedBox:
     """The box on the page, fitted into it. Pure arithmetic in mm."""
-    shrink = min(1.0, page.width_mm / size_mm[0], page.height_mm / size_mm[1])
-    width, height = size_mm[0] * shrink, size_mm[1] * shrink
-    left = placing.x_mm if placing.corner.endswith("left") else page.width_mm - placing.x_mm - width
-    bottom = placing.y_mm if placing.corner.startswith("lower") else page.height_mm - placing.y_mm - height
-    return PlacedBox(
-        min(max(left, 0.0), page.width_mm - width), min(max(bottom, 0.0), page.height_mm - height), width, height
-    )
+    (width, height), across, up = size_mm, page.width_mm, page.height_mm
+    shrink = min(1.0, across / width, up / height)
+    width, height = width * shrink, height * shrink
+    left = placing.x_mm if placing.corner.endswith("left") else across - placing.x_mm - width
+    bottom = placing.y_mm if placing.corner.startswith("lower") else up - placing.y_mm - height
+    return PlacedBox(min(max(left, 0.0), across - width), min(max(bottom, 0.0), up - height), width, height)

@@ -8,89 +8,92 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
 
+from signing_service.pades.growing_file import GrowingFile
 from signing_service.pades.placing import Placing, place, size_of
 from signing_service.pades.plain_revision import PlainRevision
 from signing_service.pades.ports import Evidence
 from signing_service.pades.request import SignatureRequest
 from signing_service.pades.signature_dictionary import LOCK_ENTRY, descriptive_entries, reference_entry, text_string
 from signing_service.pdf.picture import POINTS_PER_MM
-from signing_service.pdf.plain_file import Buffer, PlainPdf
+from signing_service.pdf.plain_file import PlainPdf
 from signing_service.pdf.plain_pages import PlainPage, find_page
 from signing_service.pdf.plain_tokens import NotPlain, PlainDictionary, parse_dictionary, reference, references
 from signing_service.pdf.update import Update
 
 _MOST_FIELDS = 64
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-@contextmanager
-def plainly() -> Iterator[None]:
+
+def plainly(work: Callable[P, T]) -> Callable[P, T]:
     """Whatever goes wrong on bytes that are not as expected means: not plain."""
-    try:
-        yield
-    except (ValueError, IndexError, KeyError, OverflowError, RecursionError, zlib.error, struct.error) as failure:
-        raise NotPlain(str(failure)) from failure
+
+    @wraps(work)
+    def guarded(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return work(*arguments, **named)
+        except (ValueError, IndexError, KeyError, OverflowError, RecursionError, zlib.error, struct.error) as failure:
+            raise NotPlain(str(failure)) from failure
+
+    return guarded
 
 
-def prepare_plainly(buffer: Buffer, request: SignatureRequest, room: int) -> Update:
+@plainly
+def prepare_plainly(file: GrowingFile, request: SignatureRequest, room: int) -> Update:
     """The update for a signature. Raises NotPlain."""
     if request.certify is not None or "." in request.field:
         raise NotPlain("request")
-    with plainly():
-        revision = PlainRevision(PlainPdf(buffer))
-        form = _form(revision, text_string(request.field))
-        page, shown = _shown(revision, request)
-        signature = revision.new_number()
-        lock = b"/Lock " + LOCK_ENTRY if request.lock else b""
-        widget = revision.add(
-            b"<</Type/Annot/Subtype/Widget/FT/Sig/T%s/F 132/P %d 0 R%s%s/V %d 0 R>>"
-            % (text_string(request.field), page.number, shown, lock, signature)
-        )
-        _append_annotation(revision, page, widget)
-        _append_field(revision, form, widget)
-        catalog = b"%d 0 R" % revision.catalog_number
-        entries = b"/Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached%s%s" % (
-            descriptive_entries(request),
-            reference_entry(request, catalog),
-        )
-        return revision.written_around(signature, entries, room)
+    revision = PlainRevision(PlainPdf(file.buffer, file.sections))
+    name = text_string(request.field)
+    form = _form(revision, name)
+    page, shown = _shown(revision, request)
+    signature = revision.new_number()
+    lock = b"/Lock " + LOCK_ENTRY if request.lock else b""
+    widget = revision.add(
+        b"<</Type/Annot/Subtype/Widget/FT/Sig/T%s/F 132/P %d 0 R%s%s/V %d 0 R>>"
+        % (name, page.number, shown, lock, signature)
+    )
+    _append_annotation(revision, page, widget)
+    _append_field(revision, form, widget)
+    entries = b"/Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached%s%s" % (
+        descriptive_entries(request),
+        reference_entry(request, b"%d 0 R" % revision.catalog_number),
+    )
+    return revision.written_around(signature, entries, room)
 
 
-def prepare_document_timestamp_plainly(buffer: Buffer, room: int) -> Update:
+@plainly
+def prepare_document_timestamp_plainly(file: GrowingFile, room: int) -> Update:
     """The update for a document timestamp. Raises NotPlain."""
-    with plainly():
-        revision = PlainRevision(PlainPdf(buffer))
-        form = _form(revision, b"", is_timestamp=True)
-        signature = revision.new_number()
-        name = text_string(f"DocTimeStamp{signature}")  # object numbers are unique, so the name is
-        field = revision.add(b"<</FT/Sig/T%s/V %d 0 R>>" % (name, signature))
-        _append_field(revision, form, field)
-        entries = b"/Type/DocTimeStamp/Filter/Adobe.PPKLite/SubFilter/ETSI.RFC3161"
-        return revision.written_around(signature, entries, room)
+    revision = PlainRevision(PlainPdf(file.buffer, file.sections))
+    form = _form(revision, b"", is_timestamp=True)
+    signature = revision.new_number()
+    name = text_string(f"DocTimeStamp{signature}")  # object numbers are unique, so the name is
+    field = revision.add(b"<</FT/Sig/T%s/V %d 0 R>>" % (name, signature))
+    _append_field(revision, form, field)
+    return revision.written_around(signature, b"/Type/DocTimeStamp/Filter/Adobe.PPKLite/SubFilter/ETSI.RFC3161", room)
 
 
-def security_store_plainly(buffer: Buffer, evidence: Evidence) -> bytes:
+@plainly
+def security_store_plainly(file: GrowingFile, evidence: Evidence) -> bytes:
     """The update that brings a document security store into a file that has none. Raises NotPlain."""
-    with plainly():
-        revision = PlainRevision(PlainPdf(buffer))
-        if revision.catalog.get(b"/DSS") is not None:
-            raise NotPlain("security store")
-        parts = (
-            (b"/Certs", evidence.certificates),
-            (b"/OCSPs", evidence.ocsp_responses),
-            (b"/CRLs", evidence.crls),
-        )
-        entries = b""
-        for key, items in parts:
-            if items:
-                numbers = [revision.add(_packed(item)) for item in items]
-                entries += key + b"[%s]" % b" ".join(b"%d 0 R" % number for number in numbers)
-        store = revision.add(b"<</Type/DSS%s>>" % entries)
-        revision.objects[revision.catalog_number] = revision.catalog.with_entry(b"/DSS", b"%d 0 R" % store)
-        return revision.written()
+    revision = PlainRevision(PlainPdf(file.buffer, file.sections))
+    if b"/DSS" in revision.catalog:
+        raise NotPlain("security store")
+    parts = ((b"/Certs", evidence.certificates), (b"/OCSPs", evidence.ocsp_responses), (b"/CRLs", evidence.crls))
+    entries = b""
+    for key, items in parts:
+        if items:
+            numbers = [revision.add(_packed(item)) for item in items]
+            entries += key + b"[%s]" % b" ".join([b"%d 0 R" % number for number in numbers])
+    store = revision.add(b"<</Type/DSS%s>>" % entries)
+    revision.objects[revision.catalog_number] = revision.catalog.with_entry(b"/DSS", b"%d 0 R" % store)
+    return revision.written()
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
 
 from signing_service.pades.signature_dictionary import BYTE_RANGE_ROOM, byte_range_source
 from signing_service.pdf.plain_file import PlainPdf
@@ -14,26 +13,18 @@ from signing_service.pdf.update import Container, Update
 _TWO_HEX_STRINGS = re.compile(rb"\[\s*(<[0-9A-Fa-f\s]*>)\s*<[0-9A-Fa-f\s]*>\s*\]\Z")
 
 
-@dataclass
 class PlainRevision:
     """What is to be written after the file's bytes. `objects` are sources by number."""
 
-    file: PlainPdf
-    objects: dict[int, bytes] = field(default_factory=dict)
-    catalog_number: int = field(init=False)
-    _catalog: PlainDictionary = field(init=False)
-    _next: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        number = reference(self.file.trailer.get(b"/Root"))
+    def __init__(self, file: PlainPdf) -> None:
+        number = reference(file.trailer.get(b"/Root"))
         if number is None:
             raise NotPlain("catalog")
-        self.catalog_number, self._next = number, self.file.next_number
-        self._catalog = self.file.dictionary(number)
-
-    @property
-    def catalog(self) -> PlainDictionary:
-        return self._catalog
+        self.file = file
+        self.objects: dict[int, bytes] = {}
+        self.catalog_number: int = number
+        self.catalog: PlainDictionary = file.dictionary(number)
+        self._next = file.next_number
 
     def new_number(self) -> int:
         self._next += 1
@@ -83,8 +74,8 @@ class PlainRevision:
             own = self.new_number()
             offsets[own] = place
             runs = _runs(offsets)
-            rows = b"".join(b"\1" + offsets[number].to_bytes(5, "big") + b"\0" for run in runs for number in run)
-            index = b" ".join(b"%d %d" % (run[0], len(run)) for run in runs)
+            rows = b"".join([b"\1" + offsets[number].to_bytes(5, "big") + b"\0" for run in runs for number in run])
+            index = b" ".join([b"%d %d" % (run[0], len(run)) for run in runs])
             output += (
                 b"%d 0 obj\n<</Type/XRef/W[1 5 1]/Index[%s]/Size %d%s/Length %d>>\nstream\n%s\nendstream\nendobj\n"
                 % (
@@ -100,7 +91,7 @@ class PlainRevision:
             output += b"xref\n"
             for run in _runs(offsets):
                 output += b"%d %d\n" % (run[0], len(run))
-                output += b"".join(b"%010d 00000 n\r\n" % offsets[number] for number in run)
+                output += b"".join([b"%010d 00000 n\r\n" % offsets[number] for number in run])
             output += b"trailer\n<</Size %d%s>>\n" % (self._next, kept)
         output += b"startxref\n%d\n%%%%EOF\n" % place
 

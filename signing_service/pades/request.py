@@ -57,7 +57,8 @@ class SignatureRequest:
             raise ValueError("certify is 1, 2 or 3")
         if not self.field or self.field != self.field.strip():
             raise ValueError("field needs a name without blanks around it")
-        object.__setattr__(self, "level", Level(self.level))
+        if not isinstance(self.level, Level):
+            object.__setattr__(self, "level", Level(self.level))
 
 
 def check_plan(requests: Sequence[SignatureRequest]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from signing_service.pades.growing_file import GrowingFile
 from signing_service.pades.plain_preparation import (
     prepare_document_timestamp_plainly,
     prepare_plainly,
@@ -9,38 +10,37 @@ from signing_service.pades.plain_preparation import (
 )
 from signing_service.pades.ports import Evidence
 from signing_service.pades.request import SignatureRequest
-from signing_service.pdf.plain_file import Buffer
 from signing_service.pdf.plain_tokens import NotPlain
 from signing_service.pdf.update import Update
 
 # The complete path is imported when it is needed: pyHanko takes longer to load than a signature takes to make.
 
 
-def signature_update(buffer: Buffer, request: SignatureRequest, room: int) -> Update:
+def signature_update(file: GrowingFile, request: SignatureRequest, room: int) -> Update:
     """One more signature, its container empty. Raises PdfRefusal and PadesError."""
     try:
-        return prepare_plainly(buffer, request, room)
+        return prepare_plainly(file, request, room)
     except NotPlain:
         from signing_service.pades.preparation import prepare_completely
 
-        return prepare_completely(bytes(buffer[:]), request, room)
+        return prepare_completely(bytes(file.buffer[:]), request, room)
 
 
-def document_timestamp_update(buffer: Buffer, room: int) -> Update:
+def document_timestamp_update(file: GrowingFile, room: int) -> Update:
     """One more document timestamp, its container empty. Raises PdfRefusal."""
     try:
-        return prepare_document_timestamp_plainly(buffer, room)
+        return prepare_document_timestamp_plainly(file, room)
     except NotPlain:
         from signing_service.pades.document_timestamp import prepare_document_timestamp
 
-        return prepare_document_timestamp(bytes(buffer[:]), room)
+        return prepare_document_timestamp(bytes(file.buffer[:]), room)
 
 
-def security_store_update(buffer: Buffer, evidence: Evidence) -> bytes:
+def security_store_update(file: GrowingFile, evidence: Evidence) -> bytes:
     """The revision that adds validation material. Raises PdfRefusal."""
     try:
-        return security_store_plainly(buffer, evidence)
+        return security_store_plainly(file, evidence)
     except NotPlain:
         from signing_service.pades.security_store import security_store
 
-        return security_store(bytes(buffer[:]), evidence)
+        return security_store(bytes(file.buffer[:]), evidence)

@@ -46,8 +46,9 @@ def prepare(
     signer = read_certificate(certificate)
     signer.check_usable(request.signed_at)
     kept = room or room_for(signer, chain, with_timestamp=request.level.needs_timestamp)
-    update = signature_update(pdf, request, kept)
-    digest = MemoryFile(pdf).digest_with(update)
+    file = MemoryFile(pdf)
+    update = signature_update(file, request, kept)
+    digest = file.digest_with(update)
     attributes = build_signed_attributes(digest, certificate)
     document = b"".join((pdf, update.content))
     return PreparedSignature(document, update.container.byte_range, digest, attributes, request.field)
@@ -110,7 +111,7 @@ def sign_growing(
     evidence = _evidence(signer, key, revocation)
     token = _append_signature(file, request, key, signer, timestamper if request.level.needs_timestamp else None)
     if request.level.needs_revocation and revocation is not None and token is not None:
-        file.append(security_store_update(file.buffer, _all_evidence(evidence, token, revocation)))
+        file.append(security_store_update(file, _all_evidence(evidence, token, revocation)))
     if request.level is Level.B_LTA and timestamper is not None:
         _append_archive_timestamp(file, timestamper)
 
@@ -132,7 +133,7 @@ def _append_signature(
     """Appends the signature, gives its timestamp token. A container that proves too small is enlarged once (B14)."""
     room = room_for(signer, key.chain, with_timestamp=timestamper is not None)
     for last_try in (False, True):
-        update = signature_update(file.buffer, request, room)
+        update = signature_update(file, request, room)
         attributes = build_signed_attributes(file.digest_with(update), key.certificate)
         value = key.sign(attributes, signer.mechanism)
         signer.check_signature(value, attributes)
@@ -149,7 +150,7 @@ def _append_signature(
 def _append_archive_timestamp(file: GrowingFile, timestamper: Timestamper) -> None:
     room = _TIMESTAMP_ROOM
     for last_try in (False, True):
-        update = document_timestamp_update(file.buffer, room)
+        update = document_timestamp_update(file, room)
         token = obtain_token(timestamper, file.digest_with(update))
         if len(token) <= update.container.room or last_try:
             _check_room(token, update.container.room)
@@ -164,7 +165,7 @@ def _evidence(signer: SignerCertificate, key: SigningKey, revocation: Revocation
     from signing_service.pades.validation_data import merged, refuse_revoked  # not needed for B-B and B-T
 
     evidence = revocation.evidence([key.certificate, *key.chain])
-    refuse_revoked(signer.certificate, evidence)
+    refuse_revoked(signer.der, evidence)
     return merged([Evidence(certificates=(key.certificate, *key.chain)), evidence])
 
 

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from signing_service.pades.request import SignatureRequest
 from signing_service.pdf.prepared import ByteRange
 
 BYTE_RANGE_ROOM = b"[0 0000000000 0000000000 0000000000]"
-_PLAIN = frozenset(range(0x20, 0x7F)) - set(b"()\\")
+_SPECIAL = re.compile(r"[()\\]")
 
 
 def text_string(value: str) -> bytes:
     """A text string: ASCII as it is, anything else UTF-16 with its mark (7.9.2.2)."""
-    encoded = value.encode("ascii", "ignore")
-    if len(encoded) == len(value) and set(encoded) <= _PLAIN:
-        return b"(%s)" % encoded
+    if value.isascii() and value.isprintable() and not _SPECIAL.search(value):
+        return b"(%s)" % value.encode("ascii")
     return b"<FEFF%s>" % value.encode("utf-16-be", "surrogatepass").hex().upper().encode("ascii")
 
 
-def date_string(moment: datetime) -> str:
+def date_string(moment: datetime) -> bytes:
     """The instant with its own offset (7.9.4), never silently turned into UTC (B44)."""
     offset = moment.utcoffset()
     minutes = int(offset.total_seconds() // 60) if offset is not None else 0
-    sign = "-" if minutes < 0 else "+"
+    sign = b"-" if minutes < 0 else b"+"
     hours, rest = divmod(abs(minutes), 60)
-    return f"D:{moment:%Y%m%d%H%M%S}{sign}{hours:02d}'{rest:02d}'"
+    fields = moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, sign, hours, rest
+    return b"(D:%04d%02d%02d%02d%02d%02d%s%02d'%02d')" % fields  # strftime costs ten times as much
 
 
 def descriptive_entries(request: SignatureRequest) -> bytes:
     """/M and, where given, /Name, /Reason and /Location, in PDF source."""
     described = ((b"/Name", request.name), (b"/Reason", request.reason), (b"/Location", request.location))
-    texts = b"".join(key + text_string(value) for key, value in described if value)
-    return b"/M" + text_string(date_string(request.signed_at)) + texts
+    texts = b"".join([key + text_string(value) for key, value in described if value])
+    return b"/M" + date_string(request.signed_at) + texts
 
 
 def reference_entry(request: SignatureRequest, catalog: bytes) -> bytes:

@@ -21,51 +21,46 @@ _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 _NOT_FOR_DOCUMENTS = {ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}
 
 
+_PADDING, _ECDSA, _SHA256 = padding.PKCS1v15(), ec.ECDSA(hashes.SHA256()), hashes.SHA256()
+
+
 @dataclass(frozen=True, slots=True)
 class SignerCertificate:
-    """What signing needs of a certificate, read once. `identifier` is the CMS IssuerAndSerialNumber."""
+    """What signing needs of a certificate, read once. `identifier` is the CMS IssuerAndSerialNumber.
+
+    `algorithm` is the signature AlgorithmIdentifier (DER), `longest_signature` in bytes; `may_sign` is what key usage
+    and extended key usage say (RFC 5280, 4.2.1).
+    """
 
     der: bytes
-    certificate: x509.Certificate
     public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey
     identifier: bytes
-
-    @property
-    def mechanism(self) -> Mechanism:
-        if isinstance(self.public_key, rsa.RSAPublicKey):
-            return Mechanism.RSA_PKCS1_SHA256
-        return Mechanism.ECDSA_SHA256
-
-    @property
-    def algorithm(self) -> bytes:
-        """The signature AlgorithmIdentifier, DER."""
-        return _RSA_SHA256 if isinstance(self.public_key, rsa.RSAPublicKey) else _ECDSA_SHA256
-
-    @property
-    def longest_signature(self) -> int:
-        size = (self.public_key.key_size + 7) // 8
-        return size if isinstance(self.public_key, rsa.RSAPublicKey) else 2 * size + 16
+    mechanism: Mechanism
+    algorithm: bytes
+    longest_signature: int
+    not_before: datetime
+    not_after: datetime
+    may_sign: bool
 
     def check_usable(self, at: datetime) -> None:
-        """B16: raises CertificateRefused when expired, not yet valid or not for documents (RFC 5280, 4.2.1)."""
-        if at > self.certificate.not_valid_after_utc:
-            raise CertificateRefused("证书已过期。", f"It expired on {self.certificate.not_valid_after_utc:%Y-%m-%d}.")
-        if at < self.certificate.not_valid_before_utc:
-            raise CertificateRefused(
-                "证书尚未生效。", f"It is not valid before {self.certificate.not_valid_before_utc:%Y-%m-%d}."
-            )
-        if not _may_sign(self.certificate):
+        """B16: raises CertificateRefused when expired, not yet valid or not for documents."""
+        if at > self.not_after:
+            raise CertificateRefused("证书已过期。", f"It expired on {self.not_after:%Y-%m-%d}.")
+        if at < self.not_before:
+            raise CertificateRefused("证书尚未生效。", f"It is not valid before {self.not_before:%Y-%m-%d}.")
+        if not self.may_sign:
             raise CertificateRefused(
                 "证书的密钥用途不含数字签名。", "Its key usage does not include signing documents."
             )
 
     def check_signature(self, value: bytes, data: bytes) -> None:
         """Raises SignatureMismatch unless `value` is this key's signature over `data` (SHA-256; ECDSA in DER)."""
+        key = self.public_key
         try:
-            if isinstance(self.public_key, rsa.RSAPublicKey):
-                self.public_key.verify(value, data, padding.PKCS1v15(), hashes.SHA256())
+            if self.mechanism is Mechanism.ECDSA_SHA256:
+                key.verify(value, data, _ECDSA)  # type: ignore[call-arg, arg-type]  # the mechanism tells the key
             else:
-                self.public_key.verify(value, data, ec.ECDSA(hashes.SHA256()))
+                key.verify(value, data, _PADDING, _SHA256)  # type: ignore[call-arg, arg-type]
         except InvalidSignature:
             raise SignatureMismatch from None
 
@@ -78,9 +73,24 @@ def read_certificate(der: bytes) -> SignerCertificate:
         public_key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as failure:
         raise CertificateRefused("证书的算法不受支持。", f"Its algorithm is not supported: {failure}.") from failure
-    if not isinstance(public_key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+    if isinstance(public_key, rsa.RSAPublicKey):
+        mechanism, algorithm, longest = Mechanism.RSA_PKCS1_SHA256, _RSA_SHA256, (public_key.key_size + 7) // 8
+    elif isinstance(public_key, ec.EllipticCurvePublicKey):
+        mechanism, algorithm = Mechanism.ECDSA_SHA256, _ECDSA_SHA256
+        longest = 2 * ((public_key.key_size + 7) // 8) + 16
+    else:
         raise CertificateRefused("证书的密钥类型不受支持。", "Its kind of key is not supported.")
-    return SignerCertificate(der, certificate, public_key, _identifier(der))
+    return SignerCertificate(
+        der=der,
+        public_key=public_key,
+        identifier=_identifier(der),
+        mechanism=mechanism,
+        algorithm=algorithm,
+        longest_signature=longest,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        may_sign=_may_sign(certificate),
+    )
 
 
 def _identifier(der: bytes) -> bytes:

@@ -23,8 +23,8 @@ def merged(parts: Iterable[Evidence]) -> Evidence:
     )
 
 
-def refuse_revoked(certificate: x509.Certificate, evidence: Evidence) -> None:
-    """Raises CertificateRefused when a CRL of its issuer or an OCSP response calls the certificate revoked."""
+def refuse_revoked(certificate: bytes, evidence: Evidence) -> None:
+    """Raises CertificateRefused when a CRL of its issuer or an OCSP response calls the certificate (DER) revoked."""
     for der in evidence.crls:
         if (when := _revoked_by_crl(certificate, der)) is not None:
             raise _revoked(when)
@@ -34,16 +34,17 @@ def refuse_revoked(certificate: x509.Certificate, evidence: Evidence) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _revoked_by_crl(certificate: x509.Certificate, der: bytes) -> str | None:
+def _revoked_by_crl(certificate_der: bytes, der: bytes) -> str | None:
     """Since when, or None. One list serves many signatures, so the answer is kept."""
-    revocations = x509.load_der_x509_crl(der)
+    certificate, revocations = x509.load_der_x509_certificate(certificate_der), x509.load_der_x509_crl(der)
     if revocations.issuer != certificate.issuer:
         return None
     entry = revocations.get_revoked_certificate_by_serial_number(certificate.serial_number)
     return entry.revocation_date_utc.isoformat() if entry is not None else None
 
 
-def _revoked_by_ocsp(certificate: x509.Certificate, der: bytes) -> str | None:
+def _revoked_by_ocsp(certificate_der: bytes, der: bytes) -> str | None:
+    certificate = x509.load_der_x509_certificate(certificate_der)
     response = ocsp.load_der_ocsp_response(der)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from signing_service.errors import Text
 from signing_service.pdf.der import OCTETS, OID, SEQUENCE, SET, Element, MalformedDer, set_of, tlv, whole
@@ -48,13 +49,26 @@ def build_signed_attributes(message_digest: bytes, certificate: bytes) -> bytes:
     """DER SET OF the three attributes for a document digest and a DER certificate."""
     if len(message_digest) != _DIGEST_BYTES:
         raise ValueError("a SHA-256 digest has 32 bytes")
+    before, after = _around_digest(certificate)
+    return before + message_digest + after
+
+
+@lru_cache(maxsize=256)
+def _around_digest(certificate: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after the digest: only it differs between documents, and their order by length and type.
+
+    The attributes differ in their first octets, so their DER order does not depend on the digest.
+    """
     certificate_id = tlv(SEQUENCE, tlv(OCTETS, hashlib.sha256(certificate).digest()))
-    return set_of(
+    digest = bytes(_DIGEST_BYTES)
+    attributes = set_of(
         SET,
         _attribute(_CONTENT_TYPE, _DATA),
-        _attribute(_MESSAGE_DIGEST, tlv(OCTETS, message_digest)),
+        _attribute(_MESSAGE_DIGEST, tlv(OCTETS, digest)),
         _attribute(_SIGNING_CERTIFICATE_V2, tlv(SEQUENCE, tlv(SEQUENCE, certificate_id))),
     )
+    before, _, after = attributes.partition(digest)
+    return before, after
 
 
 def read_signed_attributes(der: bytes) -> SignedAttributes:

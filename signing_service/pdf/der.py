@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SEQUENCE, SET, OCTETS, INTEGER, OID = 0x30, 0x31, 0x04, 0x02, 0x06
 
@@ -30,8 +30,7 @@ def set_of(tag: int, *elements: bytes) -> bytes:
     return tlv(tag, *sorted(elements))
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One element inside `data`: `start` is its identifier octet, `body` its content."""
 
     tag: int

@@ -6,7 +6,8 @@ A displayed page is its crop box, turned clockwise by /Rotate, one user unit bei
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from signing_service.pdf.picture import POINTS_PER_MM
 
@@ -17,64 +18,61 @@ DEFAULT_MEDIA_BOX: Box = (0.0, 0.0, 612.0, 792.0)
 """US Letter: what poppler, PDFium and pdf.js show for a page without a usable /MediaBox."""
 
 
+_UPRIGHT: dict[int, Matrix] = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+
+
 @dataclass(frozen=True, slots=True)
 class PageGeometry:
-    """The visible box in user units, the clockwise turn (0, 90, 180, 270) and the size of a user unit in points."""
+    """The visible box in user units, the clockwise turn (0, 90, 180, 270) and the size of a user unit in points.
+
+    Widths and heights are as displayed; `upright` is the linear part of the form matrix that shows an
+    appearance upright on the displayed page.
+    """
 
     box: Box
     rotate: int
     user_unit: float
+    width_pt: float = field(init=False)
+    height_pt: float = field(init=False)
+    width_mm: float = field(init=False)
+    height_mm: float = field(init=False)
+    upright: Matrix = field(init=False)
+    _axes: tuple[tuple[float, float, float], tuple[float, float, float]] = field(init=False)
 
-    @property
-    def width_pt(self) -> float:
-        """Width as displayed, in points."""
-        return self._extent(0 if self.rotate % 180 == 0 else 1)
-
-    @property
-    def height_pt(self) -> float:
-        """Height as displayed, in points."""
-        return self._extent(1 if self.rotate % 180 == 0 else 0)
-
-    @property
-    def width_mm(self) -> float:
-        return self.width_pt / POINTS_PER_MM
-
-    @property
-    def height_mm(self) -> float:
-        return self.height_pt / POINTS_PER_MM
+    def __post_init__(self) -> None:
+        """Everything that placing needs, worked out once: many pages share one geometry."""
+        x0, y0, x1, y1 = self.box
+        mm = POINTS_PER_MM / self.user_unit
+        axes = {
+            0: ((mm, 0.0, x0), (0.0, mm, y0)),
+            90: ((0.0, -mm, x1), (mm, 0.0, y0)),
+            180: ((-mm, 0.0, x1), (0.0, -mm, y1)),
+            270: ((0.0, mm, x0), (-mm, 0.0, y1)),
+        }
+        width, height = (x1 - x0) * self.user_unit, (y1 - y0) * self.user_unit
+        if self.rotate % 180:
+            width, height = height, width
+        set_once = partial(object.__setattr__, self)
+        set_once("width_pt", width)
+        set_once("height_pt", height)
+        set_once("width_mm", width / POINTS_PER_MM)
+        set_once("height_mm", height / POINTS_PER_MM)
+        set_once("upright", _UPRIGHT[self.rotate])
+        set_once("_axes", axes[self.rotate])
 
     def user_rectangle(self, left_mm: float, bottom_mm: float, width_mm: float, height_mm: float) -> Box:
         """The annotation rectangle, in user units, of a box given in mm from the displayed page's lower-left corner."""
-        corner = self._to_user(left_mm, bottom_mm)
-        opposite = self._to_user(left_mm + width_mm, bottom_mm + height_mm)
-        (x0, x1), (y0, y1) = sorted((corner[0], opposite[0])), sorted((corner[1], opposite[1]))
-        return (x0, y0, x1, y1)
+        right_mm, top_mm = left_mm + width_mm, bottom_mm + height_mm
+        (ax, bx, cx), (ay, by, cy) = self._axes
+        first_x, second_x = ax * left_mm + bx * bottom_mm + cx, ax * right_mm + bx * top_mm + cx
+        first_y, second_y = ay * left_mm + by * bottom_mm + cy, ay * right_mm + by * top_mm + cy
+        return (min(first_x, second_x), min(first_y, second_y), max(first_x, second_x), max(first_y, second_y))
 
     def displayed_box(self, rectangle: Box) -> Box:
         """The reverse: left, bottom, width and height in mm, as displayed, of a rectangle in user units."""
         first, second = self._to_displayed(*rectangle[:2]), self._to_displayed(*rectangle[2:])
         left, bottom = min(first[0], second[0]), min(first[1], second[1])
         return (left, bottom, abs(first[0] - second[0]), abs(first[1] - second[1]))
-
-    @property
-    def upright(self) -> Matrix:
-        """The linear part of the form matrix that shows an appearance upright on the displayed page."""
-        matrices: dict[int, Matrix] = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
-        return matrices[self.rotate]
-
-    def _extent(self, axis: int) -> float:
-        return (self.box[axis + 2] - self.box[axis]) * self.user_unit
-
-    def _to_user(self, x_mm: float, y_mm: float) -> tuple[float, float]:
-        across, up = (value * POINTS_PER_MM / self.user_unit for value in (x_mm, y_mm))
-        x0, y0, x1, y1 = self.box
-        if self.rotate == 90:
-            return x1 - up, y0 + across
-        if self.rotate == 180:
-            return x1 - across, y1 - up
-        if self.rotate == 270:
-            return x0 + up, y1 - across
-        return x0 + across, y0 + up
 
     def _to_displayed(self, x: float, y: float) -> tuple[float, float]:
         x0, y0, x1, y1 = self.box

@@ -9,126 +9,135 @@ from __future__ import annotations
 import mmap
 import re
 import zlib
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
 
 from signing_service.pdf.mending import header_stands_first
-from signing_service.pdf.plain_tokens import NotPlain, PlainDictionary, numbers, parse_dictionary, reference
+from signing_service.pdf.plain_tokens import (
+    NotPlain,
+    PlainDictionary,
+    numbers,
+    parse_any,
+    parse_dictionary,
+    parse_simple,
+    reference,
+)
 
 Buffer = bytes | mmap.mmap
 
 _TAIL, _WINDOW, _LARGEST_WINDOW = 1024, 4096, 1 << 20
 _START = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
+_STREAM = re.compile(rb"\s*stream(?:\r\n|\n)")
 _SUBSECTION = re.compile(rb"\s*(?:(\d+)[ ]+(\d+)[ ]*(?:\r\n|\r|\n)|trailer)")
-_ROW = re.compile(rb"(\d{10}) (\d{5}) ([nf])[ \r][\r\n]")
+_ROW = re.compile(rb"(\d{10}) 00000 n[ \r][\r\n]")
 _HEADER = re.compile(rb"\s*(\d+)\s+(\d+)\s+obj\b")
 _COMMENT = re.compile(rb"%[^\r\n]*")
 _ROW_BYTES = 20
 _MOST_SECTIONS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """`offset` in the file, or, when `container` is set, the index in that object stream."""
-
-    offset: int
-    container: int | None = None
+Location = tuple[int, int | None]
+"""Offset in the file and None, or the index in an object stream and the stream's number."""
+Subsection = tuple[int, int, int]
+"""First number, how many, and where the first row is: an offset in the file, or an index in a stream's rows."""
 
 
 class Section(Protocol):
-    def find(self, number: int) -> Location | None: ...
+    """One cross-reference table or stream; `end` is the number after the highest one listed."""
 
-    @property
-    def end(self) -> int: ...
+    end: int
+
+    def find(self, buffer: Buffer, number: int) -> Location | None: ...
 
 
-@dataclass(frozen=True, slots=True)
 class TableSection:
-    """First number, count and offset of the first row of each subsection."""
+    def __init__(self, subsections: list[Subsection]) -> None:
+        self._subsections = subsections
+        self.end = max([first + count for first, count, _ in subsections], default=0)
 
-    buffer: Buffer
-    subsections: tuple[tuple[int, int, int], ...]
-
-    @property
-    def end(self) -> int:
-        return max((first + count for first, count, _ in self.subsections), default=0)
-
-    def find(self, number: int) -> Location | None:
-        for first, count, start in self.subsections:
+    def find(self, buffer: Buffer, number: int) -> Location | None:
+        for first, count, start in self._subsections:
             if first <= number < first + count:
-                row = _ROW.match(self.buffer, start + _ROW_BYTES * (number - first))
-                if row is None or row.group(3) != b"n" or row.group(2) != b"00000":
+                row = _ROW.match(buffer, start + _ROW_BYTES * (number - first))
+                if row is None:
                     raise NotPlain("freed or reused object")
-                return Location(int(row.group(1)))
+                return int(row.group(1)), None
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class StreamSection:
-    """First number, count and first row of each subsection; field widths; the rows."""
+    """`widths` are those of a row's three fields, `rows` the decoded stream."""
 
-    subsections: tuple[tuple[int, int, int], ...]
-    widths: tuple[int, int, int]
-    rows: bytes
+    def __init__(self, subsections: list[Subsection], widths: list[int], rows: bytes) -> None:
+        self._subsections, self._widths, self._rows = subsections, widths, rows
+        self.end = max([first + count for first, count, _ in subsections], default=0)
 
-    @property
-    def end(self) -> int:
-        return max((first + count for first, count, _ in self.subsections), default=0)
-
-    def find(self, number: int) -> Location | None:
-        size = sum(self.widths)
-        for first, count, start in self.subsections:
+    def find(self, buffer: Buffer, number: int) -> Location | None:
+        size = sum(self._widths)
+        for first, count, start in self._subsections:
             if first <= number < first + count:
-                row = self.rows[(start + number - first) * size :][:size]
-                kind = int.from_bytes(row[: self.widths[0]], "big") if self.widths[0] else 1
-                second = int.from_bytes(row[self.widths[0] : self.widths[0] + self.widths[1]], "big")
-                third = int.from_bytes(row[self.widths[0] + self.widths[1] :], "big")
-                if kind == 1 and third == 0:
-                    return Location(second)
-                if kind == 2:
-                    return Location(third, second)
-                raise NotPlain("freed or reused object")
+                return self._row(self._rows[(start + number - first) * size :][:size])
         return None
+
+    def _row(self, row: bytes) -> Location:
+        first, second, _ = self._widths
+        kind = int.from_bytes(row[:first], "big") if first else 1
+        place = int.from_bytes(row[first : first + second], "big")
+        rest = int.from_bytes(row[first + second :], "big")
+        if kind == 1 and rest == 0:
+            return place, None
+        if kind == 2:
+            return rest, place
+        raise NotPlain("freed or reused object")
+
+
+KnownSections = dict[int, tuple[Section, PlainDictionary]]
+"""Cross-reference sections that were read, with their trailers, by offset: a file that grows keeps them as they are."""
 
 
 class PlainPdf:
-    """`trailer` is the newest; `next_number` the first object number that is surely unused."""
+    """`trailer` is the newest; `next_number` the first object number that is surely unused.
 
-    def __init__(self, buffer: Buffer) -> None:
+    `known` sections of the same file, read before it grew, are not read again; new ones are added to it.
+    """
+
+    def __init__(self, buffer: Buffer, known: KnownSections | None = None) -> None:
         self.buffer = buffer
+        self._known: KnownSections = {} if known is None else known
         if not header_stands_first(buffer[:16]):
             raise NotPlain("header")
-        match = _START.search(bytes(buffer[-_TAIL:]))
+        tail = bytes(buffer[-_TAIL:])
+        match = _START.match(tail, max(tail.rfind(b"startxref"), 0))
         if match is None:
             raise NotPlain("startxref")
         self.start = int(match.group(1))
         self._object_streams: dict[int, tuple[bytes, int, list[int]]] = {}
-        self._sections: list[Section] = []
-        trailers = self._read_sections()
-        self.trailer = trailers[0]
+        self._sections, self.trailer = self._read_sections()
         self.has_stream = isinstance(self._sections[0], StreamSection)
         declared = int(self.trailer.get(b"/Size") or b"0")
-        self.next_number = max(declared, *(section.end for section in self._sections))
+        self.next_number = max([declared, *[section.end for section in self._sections]])
 
-    def _read_sections(self) -> list[PlainDictionary]:
-        trailers: list[PlainDictionary] = []
+    def _read_sections(self) -> tuple[list[Section], PlainDictionary]:
+        """All sections, the newest first, and its trailer."""
+        found: dict[int, tuple[Section, PlainDictionary]] = {}
         position: int | None = self.start
-        seen: set[int] = set()
         while position is not None:
-            if position in seen or len(seen) > _MOST_SECTIONS:
+            if position in found or len(found) > _MOST_SECTIONS:
                 raise NotPlain("chain of cross-references")
-            seen.add(position)
-            is_table = self.buffer[position : position + 4] == b"xref"
-            trailer = self._read_table(position) if is_table else self._read_stream_section(position)
-            if trailer.get(b"/Encrypt") is not None or trailer.get(b"/XRefStm") is not None:
-                raise NotPlain("encrypted or hybrid")
-            trailers.append(trailer)
-            previous = trailer.get(b"/Prev")
+            found[position] = self._known.get(position) or self._read_section(position)
+            previous = found[position][1].get(b"/Prev")
             position = int(previous) if previous is not None else None
-        return trailers
+        self._known.update(found)
+        return [section for section, _ in found.values()], found[self.start][1]
 
-    def _read_table(self, position: int) -> PlainDictionary:
+    def _read_section(self, position: int) -> tuple[Section, PlainDictionary]:
+        is_table = self.buffer[position : position + 4] == b"xref"
+        section, trailer = self._read_table(position) if is_table else self._read_stream_section(position)
+        if b"/Encrypt" in trailer or b"/XRefStm" in trailer:
+            raise NotPlain("encrypted or hybrid")
+        return section, trailer
+
+    def _read_table(self, position: int) -> tuple[Section, PlainDictionary]:
         subsections, position = [], position + 4
         while True:
             match = _SUBSECTION.match(self.buffer, position)
@@ -140,10 +149,9 @@ class PlainPdf:
             first, count = int(match.group(1)), int(match.group(2))
             subsections.append((first, count, position))
             position += _ROW_BYTES * count
-        self._sections.append(TableSection(self.buffer, tuple(subsections)))
-        return self._dictionary_at(position)
+        return TableSection(subsections), self._dictionary_at(position)[0]
 
-    def _read_stream_section(self, position: int) -> PlainDictionary:
+    def _read_stream_section(self, position: int) -> tuple[Section, PlainDictionary]:
         dictionary, start = self._object_dictionary(position, None)
         if dictionary.get(b"/Type") != b"/XRef":
             raise NotPlain("cross-reference stream expected")
@@ -154,23 +162,22 @@ class PlainPdf:
         rows = self._stream_data(dictionary, start)
         counts = [int(value) for value in listed[1::2]]
         starts = [0, *accumulate(counts)]
-        subsections = zip((int(value) for value in listed[::2]), counts, starts, strict=False)
-        self._sections.append(StreamSection(tuple(subsections), (widths[0], widths[1], widths[2]), rows))
-        return dictionary
+        subsections = zip([int(value) for value in listed[::2]], counts, starts, strict=False)
+        return StreamSection(list(subsections), widths, rows), dictionary
 
     def dictionary(self, number: int) -> PlainDictionary:
         """The dictionary (or a stream's) that is object `number`, generation 0."""
-        location = self.locate(number)
-        if location.container is not None:
-            return parse_dictionary(self._compressed(location))
-        return self._object_dictionary(location.offset, number)[0]
+        place, container = self.locate(number)
+        if container is not None:
+            return parse_dictionary(self._compressed(place, container))
+        return self._object_dictionary(place, number)[0]
 
     def source(self, number: int) -> bytes:
         """The source of an object that is neither stream nor longer than a megabyte."""
-        location = self.locate(number)
-        if location.container is not None:
-            return self._compressed(location).strip()
-        start = self._after_header(location.offset, number)
+        place, container = self.locate(number)
+        if container is not None:
+            return self._compressed(place, container).strip()
+        start = self._after_header(place, number)
         window = bytes(self.buffer[start : start + _LARGEST_WINDOW])
         end = window.find(b"endobj")
         if end < 0 or b"stream" in window[:end]:
@@ -179,15 +186,21 @@ class PlainPdf:
 
     def stream(self, number: int) -> bytes:
         """The decoded data of a stream object."""
-        dictionary, start = self._object_dictionary(self.locate(number).offset, number)
+        dictionary, start = self._object_dictionary(self._offset(number), number)
         return self._stream_data(dictionary, start)
 
     def locate(self, number: int) -> Location:
         for section in self._sections:
-            location = section.find(number)
+            location = section.find(self.buffer, number)
             if location is not None:
                 return location
         raise NotPlain("object not listed")
+
+    def _offset(self, number: int) -> int:
+        place, container = self.locate(number)
+        if container is not None:
+            raise NotPlain("stream in an object stream")
+        return place
 
     def _after_header(self, offset: int, number: int | None) -> int:
         match = _HEADER.match(self.buffer, offset)
@@ -197,23 +210,26 @@ class PlainPdf:
 
     def _object_dictionary(self, offset: int, number: int | None) -> tuple[PlainDictionary, int]:
         """An object's dictionary and the file offset just after it."""
-        start = self._after_header(offset, number)
-        dictionary = self._dictionary_at(start)
-        return dictionary, self.buffer.find(dictionary.source[:2], start) + len(dictionary.source)
+        return self._dictionary_at(self._after_header(offset, number))
 
-    def _dictionary_at(self, start: int) -> PlainDictionary:
+    def _dictionary_at(self, start: int) -> tuple[PlainDictionary, int]:
+        simple = parse_simple(self.buffer, start, start + _LARGEST_WINDOW)
+        if simple is not None:
+            return simple
         size = _WINDOW
         while True:
             window = bytes(self.buffer[start : start + size])
             try:
-                return parse_dictionary(window)
+                found, end = parse_any(window)
             except NotPlain:
                 if len(window) < size or size >= _LARGEST_WINDOW:
                     raise
                 size *= 16
+            else:
+                return found, start + end
 
     def _stream_data(self, dictionary: PlainDictionary, position: int) -> bytes:
-        match = re.compile(rb"\s*stream(?:\r\n|\n)").match(self.buffer, position)
+        match = _STREAM.match(self.buffer, position)
         length = dictionary.get(b"/Length")
         if match is None or length is None:
             raise NotPlain("stream")
@@ -227,11 +243,9 @@ class PlainPdf:
             raise NotPlain("filter")
         return _without_predictor(_inflated(raw), dictionary.get(b"/DecodeParms"))
 
-    def _compressed(self, location: Location) -> bytes:
-        container = location.container
-        assert container is not None  # noqa: S101  # callers checked it
+    def _compressed(self, index: int, container: int) -> bytes:
         if container not in self._object_streams:
-            dictionary, start = self._object_dictionary(self.locate(container).offset, container)
+            dictionary, start = self._object_dictionary(self._offset(container), container)
             data = self._stream_data(dictionary, start)
             first = int(dictionary.get(b"/First") or b"0")
             self._object_streams[container] = (
@@ -240,7 +254,7 @@ class PlainPdf:
                 [int(word) for word in _COMMENT.sub(b" ", data[:first]).split()],
             )
         data, first, header = self._object_streams[container]
-        start = first + header[2 * location.offset + 1]
+        start = first + header[2 * index + 1]
         later = [offset for value in header[1::2] if (offset := first + value) > start]
         return data[start : min(later, default=len(data))]
 

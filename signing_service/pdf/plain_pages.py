@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from signing_service.pdf.geometry import PageGeometry, page_geometry
 from signing_service.pdf.plain_file import PlainPdf
 from signing_service.pdf.plain_tokens import NotPlain, PlainDictionary, numbers, reference, references
 
-_INHERITED = (b"/MediaBox", b"/CropBox", b"/Rotate")
 _DEEPEST = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PlainPage:
     number: int
     dictionary: PlainDictionary
@@ -30,13 +30,14 @@ def find_page(file: PlainPdf, catalog: PlainDictionary, index: int) -> PlainPage
     skip = index if index >= 0 else count + index
     if not 0 <= skip < count:
         raise NotPlain("no such page")
-    inherited: dict[bytes, bytes] = {}
+    media, crop, turn = None, None, b"0"
     for _ in range(_DEEPEST):
-        inherited |= {key: value for key in _INHERITED if (value := node.get(key)) is not None}
-        if node.get(b"/Kids") is None:
+        media, crop = node.get(b"/MediaBox", media), node.get(b"/CropBox", crop)
+        turn = node.get(b"/Rotate", turn)
+        if b"/Kids" not in node:
             if node.get(b"/Type") != b"/Page":
                 raise NotPlain("page expected")
-            return PlainPage(number, node, _geometry(node, inherited), count)
+            return PlainPage(number, node, _geometry(media, crop, turn, node.get(b"/UserUnit", b"1")), count)
         number, node, skip = _child(file, node, skip)
     raise NotPlain("page tree too deep")
 
@@ -64,8 +65,7 @@ def _count(node: PlainDictionary) -> int:
     return int(value)
 
 
-def _geometry(page: PlainDictionary, inherited: dict[bytes, bytes]) -> PageGeometry:
-    turn, unit = inherited.get(b"/Rotate", b"0"), page.get(b"/UserUnit") or b"1"
-    return page_geometry(
-        numbers(inherited.get(b"/MediaBox")), numbers(inherited.get(b"/CropBox")), float(turn), float(unit)
-    )
+@lru_cache(maxsize=256)
+def _geometry(media: bytes | None, crop: bytes | None, turn: bytes, unit: bytes) -> PageGeometry:
+    """From the entries' sources: most pages have the same."""
+    return page_geometry(numbers(media), numbers(crop), float(turn), float(unit))

@@ -5,21 +5,25 @@ Only what ordinary writers produce is understood; anything else raises NotPlain,
 
 from __future__ import annotations
 
+import mmap
 import re
-from dataclasses import dataclass, field
 
 _TOKEN = re.compile(
     rb"[\x00\t\n\f\r ]*(%[^\r\n]*|\[[\s\dR.\-]*\]|<<|>>|\[|\]|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|<[0-9A-Fa-f\s]*>|\(|"
     rb"[^\x00\t\n\f\r ()<>\[\]{}/%]+)"
 )
-_PAIR = re.compile(
-    rb"[\x00\t\n\f\r ]*+(/[^\x00\t\n\f\r ()<>\[\]{}/%]*+)[\x00\t\n\f\r ]*+"
-    rb"(/[^\x00\t\n\f\r ()<>\[\]{}/%]*+|\d+[ \r\n]+\d+[ \r\n]+R(?![A-Za-z])|[-+.\d]++(?![A-Za-z])|true|false|"
+_SPACE = rb"[\x00\t\n\f\r ]*+"
+_SIMPLE_VALUE = (
+    rb"/[^\x00\t\n\f\r ()<>\[\]{}/%]*+|\d+[ \r\n]+\d+[ \r\n]+R(?![A-Za-z])|[-+.\d]++(?![A-Za-z])|true|false|"
     rb"\[[^\[\]()<>%{}]*+\]|<[0-9A-Fa-f\s]*+>|\([^()\\]*+\)|"
-    rb"<<(?:[^<>()%\[\]{}]++|\[[^\[\]()<>%{}]*+\]|<<[^<>()%\[\]{}]*+>>)*+>>)"
+    rb"<<(?:[^<>()%\[\]{}]++|\[[^\[\]()<>%{}]*+\]|<<[^<>()%\[\]{}]*+>>)*+>>"
+)
+_SIMPLE_KEY = rb"/[^\x00\t\n\f\r ()<>\[\]{}/%]*+"
+_PAIR = re.compile(_SPACE + rb"(" + _SIMPLE_KEY + rb")" + _SPACE + rb"(" + _SIMPLE_VALUE + rb")")
+_SIMPLE = re.compile(
+    _SPACE + rb"<<((?:" + _SPACE + _SIMPLE_KEY + _SPACE + rb"(?:" + _SIMPLE_VALUE + rb"))*+)" + _SPACE + rb">>"
 )
 _SCALAR = re.compile(rb"(?:/[^\s()<>\[\]{}/%]*|\d+\s+\d+\s+R|[-+.\d]+|true|false|null)\Z")
-_OPENING, _CLOSING = re.compile(rb"[\x00\t\n\f\r ]*+<<"), re.compile(rb"[\x00\t\n\f\r ]*+>>")
 _REFERENCE = re.compile(rb"\s*(\d+)\s+(\d+)\s+R\s*\Z")
 _REFERENCES = re.compile(rb"(\d+)\s+(\d+)\s+R\b")
 _ARRAY_OF_REFERENCES = re.compile(rb"\s*\[\s*(?:\d+\s+\d+\s+R\s*)*\]\s*\Z")
@@ -29,53 +33,61 @@ class NotPlain(Exception):  # control flow between the two paths; it never leave
     """The file, or this request on it, needs the complete path."""
 
 
-@dataclass(slots=True)
-class PlainDictionary:
-    """A dictionary's source, and the source of its top-level values by key (with the slash)."""
+class PlainDictionary(dict[bytes, bytes]):
+    """The source of a dictionary's top-level values by key (with the slash), and its own `source` as a whole."""
+
+    __slots__ = ("source",)
 
     source: bytes
-    spans: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-
-    def get(self, key: bytes) -> bytes | None:
-        span = self.spans.get(key)
-        return self.source[span[0] : span[1]] if span else None
 
     def with_entry(self, key: bytes, value: bytes) -> bytes:
         """The source with that value replaced or added."""
-        span = self.spans.get(key)
-        if span:
-            return self.source[: span[0]] + b" " + value + b" " + self.source[span[1] :]
-        return self.source[:-2] + key + b" " + value + b">>"
+        if key not in self:
+            return self.source[:-2] + key + b" " + value + b">>"
+        first, last = _spans(self.source)[key]
+        return self.source[:first] + b" " + value + b" " + self.source[last:]
 
 
-def parse_dictionary(source: bytes, start: int = 0) -> PlainDictionary:
-    """The dictionary that begins at `start` (white space before it allowed). Raises NotPlain."""
-    simple = _parse_simple(source, start)
-    return simple if simple is not None else _parse_any(source, start)
+def parse_dictionary(source: bytes) -> PlainDictionary:
+    """The dictionary at the beginning of `source` (white space before it allowed). Raises NotPlain."""
+    simple = parse_simple(source, 0, len(source))
+    return simple[0] if simple is not None else parse_any(source)[0]
 
 
-def _parse_simple(source: bytes, start: int) -> PlainDictionary | None:
-    """Keys and values as writers usually put them, one match a pair; None when there is anything else."""
-    opening = _OPENING.match(source, start)
-    if opening is None:
+def parse_simple(source: bytes | mmap.mmap, start: int, limit: int) -> tuple[PlainDictionary, int] | None:
+    """A dictionary written as writers usually do, and where it ends; None when there is anything else."""
+    match = _SIMPLE.match(source, start, limit)
+    if match is None:
         return None
-    base, position = opening.end() - 2, opening.end()
-    spans = {}
-    while (pair := _PAIR.match(source, position)) is not None:
-        first, last = pair.span(2)
-        spans[pair.group(1)] = (first - base, last - base)
-        position = last
-    closing = _CLOSING.match(source, position)
-    return PlainDictionary(bytes(source[base : closing.end()]), spans) if closing is not None else None
+    found = PlainDictionary(_PAIR.findall(match.group(1)))
+    found.source = match.group().lstrip(b"\x00\t\n\f\r ")
+    return found, match.end()
 
 
-def _parse_any(source: bytes, start: int) -> PlainDictionary:
-    opening = _TOKEN.match(source, start)
+def parse_any(source: bytes) -> tuple[PlainDictionary, int]:
+    """Any dictionary that plain files have, and where it ends. Raises NotPlain."""
+    spans, first, last = _tokenised(source)
+    found = PlainDictionary({key: source[begin:end] for key, (begin, end) in spans.items()})
+    found.source = source[first:last]
+    return found, last
+
+
+def _spans(source: bytes) -> dict[bytes, tuple[int, int]]:
+    """Where each value begins and ends in a dictionary that was read before."""
+    if _SIMPLE.fullmatch(source):
+        return {pair.group(1): pair.span(2) for pair in _PAIR.finditer(source, 2)}
+    return _tokenised(source)[0]
+
+
+def _tokenised(source: bytes) -> tuple[dict[bytes, tuple[int, int]], int, int]:
+    """Spans of the values, and of the dictionary itself."""
+    opening = _TOKEN.match(source)
     while opening is not None and opening.group(1).startswith(b"%"):
         opening = _TOKEN.match(source, opening.end())
     if opening is None or opening.group(1) != b"<<":
         raise NotPlain("dictionary expected")
-    spans, open_brackets, position = {}, [b">>"], opening.end()
+    spans: dict[bytes, tuple[int, int]] = {}
+    open_brackets, position = [b">>"], opening.end()
     key: bytes | None = None
     first, last = -1, -1
     while True:
@@ -109,9 +121,7 @@ def _parse_any(source: bytes, start: int) -> PlainDictionary:
     for begin, end in spans.values():
         if begin < 0 or not (source[begin] in b"<[(" or _SCALAR.match(source[begin:end])):
             raise NotPlain("key without a proper value")
-    base = opening.start(1)
-    moved = {name: (span[0] - base, span[1] - base) for name, span in spans.items()}
-    return PlainDictionary(bytes(source[base:position]), moved)
+    return spans, opening.start(1), position
 
 
 def _string_end(source: bytes, position: int) -> int:
@@ -133,7 +143,11 @@ def _string_end(source: bytes, position: int) -> int:
 
 def reference(value: bytes | None) -> int | None:
     """The object number that a value refers to (generation 0), or None when it is no reference."""
-    match = _REFERENCE.match(value) if value is not None else None
+    if value is None:
+        return None
+    if value.endswith(b" 0 R") and value[:-4].isdigit():
+        return int(value[:-4])
+    match = _REFERENCE.match(value)
     if match is None:
         return None
     if match.group(2) != b"0":

@@ -72,7 +72,7 @@ def test_memory_does_not_grow_with_the_file(hundred_megabytes: Path, tmp_path: P
         "peak = lambda: next(line.split()[1] for line in status.read_text().splitlines() if line.startswith('VmHWM'))\n"
         "before = peak()\n"
         "with DiskFile(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])) as file:\n"
-        "    update = prepare_plainly(file.buffer, request, 4096)\n"
+        "    update = prepare_plainly(file, request, 4096)\n"
         "    file.digest_with(update); file.append(update.filled(b'x')); file.finish()\n"
         "print(before, peak())\n"
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.pki_home import PkiUsage, actor_named, impact_json, moment, open_register
+from cli.pki_home import PkiUsage, actor_named, home_settings, impact_json, moment, open_register
 from signing_service.errors import Text
 
 app = typer.Typer()
@@ -22,6 +22,7 @@ def impact(
     by: Annotated[str, typer.Option("--as", help="Officer in whose name it is revoked.")] = "",
 ) -> None:
     """What depended on a key since then, and the revocations that follow; nothing is revoked unasked."""
+    from cli.impact_sources import impact_sources
     from signing_service.pki.impact import carry_out
     from signing_service.pki.impact import impact as look
 
@@ -30,7 +31,7 @@ def impact(
         raise PkiUsage(Text("请给出时间。", "Give a time."))
     with open_register(ctx) as register:
         with register.database.read() as session:
-            found = look(session, register, certificate, start, {})
+            found = look(session, register, certificate, start, impact_sources(home_settings(ctx), register.database))
         typer.echo(json.dumps(impact_json(found), ensure_ascii=False, indent=2))
         if revoke_all and typer.confirm(f"吊销 {len(found.drafts)} 张证书 / Revoke these?", err=True):
             chosen = [draft.reference for draft in found.drafts]

@@ -87,7 +87,8 @@ def impact(
         if entry.state not in (*ENDED, State.REQUESTED, State.APPROVED, State.REFUSED)
     ]
     unknown = tuple(kind for kind in KINDS if kind not in sources)
-    return Impact(row.fingerprint or "", row.owner, since, tuple(dependants), stamped, tuple(drafts), unknown)
+    once = tuple(dict.fromkeys(dependants))  # a file can rest on several keys of one CA
+    return Impact(row.fingerprint or "", row.owner, since, once, stamped, tuple(drafts), unknown)
 
 
 def carry_out(register: CertificateRegister, found: Impact, chosen: Sequence[str], actor: Actor, text: str) -> None:

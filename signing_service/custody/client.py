@@ -46,6 +46,19 @@ class CustodyClient:
                  "document_type": document_type}  # fmt: skip
         return bytes(self._with_authorisation("seal", given, authorisation))
 
+    def seal_all(
+        self,
+        seal_id: str,
+        signed_attributes: Sequence[bytes],
+        authorisation: bytes,
+        mechanism: Mechanism,
+        *,
+        document_type: str = "",
+    ) -> Sequence[bytes]:
+        given = {"seal_id": seal_id, "signed_attributes": list(signed_attributes), "mechanism": mechanism.value,
+                 "document_type": document_type}  # fmt: skip
+        return [bytes(each) for each in self._with_authorisation("seal_all", given, authorisation)]
+
     def signature_of(self, seal_id: str, signed_attributes: bytes, authorisation: bytes) -> bytes:
         given = {"seal_id": seal_id, "signed_attributes": signed_attributes}
         return bytes(self._with_authorisation("signature_of", given, authorisation))

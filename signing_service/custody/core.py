@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hardware.ports import Mechanism
 from signing_service.custody.errors import (
+    CallRefused,
     NotTheSealsCertificate,
     SealCertificateNotValid,
     ServiceKeyRetired,
@@ -35,6 +36,8 @@ from signing_service.pdf.cms_attributes import SignedAttributes, read_signed_att
 from signing_service.pki.signature_algorithms import algorithm_for
 from signing_service.seals.authorisation import Uses, covers
 from signing_service.seals.holder_signature import verify_signature
+
+MOST_AT_ONCE = 256
 
 
 class Custody:
@@ -81,6 +84,45 @@ class Custody:
         _check_made(certificate, signature, signed_attributes, mechanism)  # 6
         self.ledger.complete(number, use, signature, self._clock.now())
         return signature
+
+    def seal_all(
+        self,
+        seal_id: str,
+        signed_attributes: Sequence[bytes],
+        authorisation: bytes,
+        mechanism: Mechanism,
+        *,
+        document_type: str = "",
+    ) -> list[bytes]:
+        """`seal` for several documents under one authorisation: judged and written in one synced commit, all or none.
+
+        Attributes that were signed before under this authorisation get that signature again, never a new one: whoever
+        was cut off may ask the very same thing again. Raises as `seal`, for the first document that is refused.
+        """
+        if not 1 <= len(signed_attributes) <= MOST_AT_ONCE:
+            raise CallRefused(f"1 to {MOST_AT_ONCE} documents at once")
+        policy, now = self._policy(), self._clock.now()
+        entry = policy.seal(seal_id)
+        read = [read_signed_attributes(each) for each in signed_attributes]
+        for each in read:
+            certificate = _checked_certificate(seal_id, entry, each, now)
+        direct = policy.direct_sealing and not authorisation
+        asked = [
+            self._request(seal_id, entry, attributes, encoded, authorisation, document_type, now, direct=direct)
+            for attributes, encoded in zip(read, signed_attributes, strict=True)
+        ]
+        judges = dict(asked)
+        reserved = self.ledger.reserve_all([use for use, _ in asked], now, lambda use, uses: judges[use](uses))
+        key, made, signatures = self._keys.of_seal(policy, entry), [], []
+        for place, encoded in zip(reserved, signed_attributes, strict=True):
+            signature = place.signature
+            if signature is None:
+                signature = key.sign(encoded, mechanism)
+                _check_made(certificate, signature, encoded, mechanism)
+                made.append((place.number, signature))
+            signatures.append(signature)
+        self.ledger.complete_all(made, asked[0][0], self._clock.now())
+        return signatures
 
     def signature_of(self, seal_id: str, signed_attributes: bytes, authorisation: bytes) -> bytes:
         """The signature of a completed use whose answer was lost. Raises UseNotFound, SealingFrozen and refusals."""

@@ -32,6 +32,12 @@ class SealKey:
     def sign(self, data: bytes, mechanism: Mechanism) -> bytes:
         return self.custody.seal(self.seal_id, data, self.authorisation, mechanism, document_type=self.document_type)
 
+    def sign_all(self, data: Sequence[bytes], mechanism: Mechanism) -> Sequence[bytes]:
+        """Several at once, all or none; what was signed before gets the same signature again."""
+        return self.custody.seal_all(
+            self.seal_id, data, self.authorisation, mechanism, document_type=self.document_type
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:

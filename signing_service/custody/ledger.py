@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
@@ -78,6 +78,14 @@ class RecordedUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserved:
+    """A use's number, and the signature that came of it where it was completed before."""
+
+    number: int
+    signature: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Freeze:
     """A stop that stands: `scope` is all, bureau:ID, seal:ID or register:ID."""
 
@@ -114,6 +122,35 @@ class Ledger:
             pending = _pending(connection, use)
             judge(_uses(connection, use, without=pending))
             return pending or _append(connection, use, now)
+
+    def reserve_all(self, uses: Sequence[Use], now: datetime, judge: Callable[[Use, Uses], None]) -> list[Reserved]:
+        """`reserve` for several requests under one authorisation in one synced commit: all of them or none.
+
+        A request that was completed before, to the byte, is not a use again: its signature is given back.
+        """
+        with self._writing() as connection:
+            _check_not_frozen(connection, uses[0])
+            known = [_known(connection, use) for use in uses]
+            started = sum(each is not None for each in known)
+            total = _uses(connection, uses[0], without=None).total - started
+            reserved = []
+            for use, before in zip(uses, known, strict=True):
+                if before is None or before.signature is None:
+                    of_digest = _uses_of_digest(connection, use, without=before.number if before else None)
+                    judge(use, Uses(total, of_digest, _withdrawn_at(connection, use)))
+                total += 1
+                reserved.append(before or Reserved(_append(connection, use, now)))
+            return reserved
+
+    def complete_all(self, made: Sequence[tuple[int, bytes]], use: Use, now: datetime) -> None:
+        """`complete` for several uses that share the scopes of `use`. Raises SealingFrozen, AuthorisationUsed."""
+        with self._writing(synced=False) as connection:
+            _check_not_frozen(connection, use)
+            rows = [(number, _text(now), signature) for number, signature in made]
+            try:
+                connection.executemany("INSERT INTO outcome VALUES (?, ?, ?)", rows)
+            except sqlite3.IntegrityError as failure:
+                raise AuthorisationUsed(1, 1) from failure
 
     def complete(self, number: int, use: Use, signature: bytes, now: datetime) -> None:
         """Write the outcome before the signature is handed out. Raises SealingFrozen if a stop came in between,
@@ -237,19 +274,40 @@ def _pending(connection: sqlite3.Connection, use: Use) -> int | None:
     if use.authorisation == DIRECT:
         return None
     query = (
-        "SELECT id FROM use WHERE authorisation = ? AND seal = ? AND attributes = ?"
-        " AND id NOT IN (SELECT use FROM outcome)"
+        "SELECT id FROM use WHERE authorisation = ? AND digest = ? AND seal = ? AND attributes = ?"
+        " AND NOT EXISTS (SELECT 1 FROM outcome WHERE outcome.use = use.id)"
     )
-    row = connection.execute(query, (use.authorisation, use.seal, use.attributes)).fetchone()
+    row = connection.execute(query, (use.authorisation, use.digest, use.seal, use.attributes)).fetchone()
     return None if row is None else int(row[0])
 
 
+def _known(connection: sqlite3.Connection, use: Use) -> Reserved | None:
+    """The last use that was for these very attributes, completed or not."""
+    query = (
+        "SELECT use.id, signature FROM use LEFT JOIN outcome ON outcome.use = use.id"
+        " WHERE authorisation = ? AND digest = ? AND seal = ? AND attributes = ?"
+        " ORDER BY signature IS NULL, use.id DESC"
+    )
+    row = connection.execute(query, (use.authorisation, use.digest, use.seal, use.attributes)).fetchone()
+    return None if row is None else Reserved(int(row[0]), None if row[1] is None else bytes(row[1]))
+
+
 def _uses(connection: sqlite3.Connection, use: Use, *, without: int | None) -> Uses:
+    if use.authorisation == DIRECT:  # nobody counts what needs no authorisation
+        return Uses()
     count = "SELECT count(*) FROM use WHERE authorisation = ? AND id IS NOT ?"
     total = connection.execute(count, (use.authorisation, without)).fetchone()[0]
-    of_digest = connection.execute(count + " AND digest = ?", (use.authorisation, without, use.digest)).fetchone()[0]
+    return Uses(total, _uses_of_digest(connection, use, without=without), _withdrawn_at(connection, use))
+
+
+def _uses_of_digest(connection: sqlite3.Connection, use: Use, *, without: int | None) -> int:
+    query = "SELECT count(*) FROM use WHERE authorisation = ? AND digest = ? AND id IS NOT ?"
+    return int(connection.execute(query, (use.authorisation, use.digest, without)).fetchone()[0])
+
+
+def _withdrawn_at(connection: sqlite3.Connection, use: Use) -> datetime | None:
     row = connection.execute("SELECT at FROM withdrawal WHERE authorisation = ?", (use.authorisation,)).fetchone()
-    return Uses(total, of_digest, None if row is None else datetime.fromisoformat(row[0]))
+    return None if row is None else datetime.fromisoformat(row[0])
 
 
 def _append(connection: sqlite3.Connection, use: Use, now: datetime) -> int:

@@ -43,6 +43,18 @@ class CustodyPort(Protocol):
         """The seal key's signature over the DER SET OF signed attributes, if the authorisation covers them."""
         ...
 
+    def seal_all(
+        self,
+        seal_id: str,
+        signed_attributes: Sequence[bytes],
+        authorisation: bytes,
+        mechanism: Mechanism,
+        *,
+        document_type: str = "",
+    ) -> Sequence[bytes]:
+        """`seal` for several documents at once, all or none; what was signed before gets the same signature again."""
+        ...
+
     def signature_of(self, seal_id: str, signed_attributes: bytes, authorisation: bytes) -> bytes:
         """The signature of a use that was completed but whose answer was lost; never a new one."""
         ...

@@ -129,6 +129,13 @@ def _seal(custody: Custody, given: dict[str, Any]) -> bytes:
     return custody.seal(mechanism=mechanism, **given)
 
 
+def _seal_all(custody: Custody, given: dict[str, Any]) -> list[bytes]:
+    if any(type(each) is not bytes for each in given["signed_attributes"]):
+        raise CallRefused("signed attributes are bytes")
+    mechanism = _mechanism(given.pop("mechanism"))
+    return custody.seal_all(mechanism=mechanism, **given)
+
+
 def _sign_service(custody: Custody, given: dict[str, Any]) -> bytes:
     name = given["mechanism"]
     mechanism = _mechanism(name) if name else None
@@ -170,6 +177,10 @@ _CALLS: Mapping[str, tuple[Mapping[str, type], Callable[[Custody, dict[str, Any]
     "seal": (
         {"seal_id": str, "signed_attributes": bytes, "authorisation": bytes, "mechanism": str, "document_type": str},
         _seal,
+    ),
+    "seal_all": (
+        {"seal_id": str, "signed_attributes": list, "authorisation": bytes, "mechanism": str, "document_type": str},
+        _seal_all,
     ),
     "signature_of": (
         {"seal_id": str, "signed_attributes": bytes, "authorisation": bytes},

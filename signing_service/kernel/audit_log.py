@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, select, text
+from sqlalchemy import JSON, Index, String, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from signing_service.kernel.database import Base, Database, UtcDateTime
@@ -74,6 +74,16 @@ class AuditLog:
         """Log an allowed act within the caller's transaction."""
         return _append(session, act, at, ALLOWED, "")
 
+    def record_all(self, session: Session, acts: Sequence[Act], at: datetime) -> None:
+        """Log allowed acts within the caller's transaction, in one statement."""
+        if acts:
+            session.execute(insert(AuditEntry), [_row(act, at, ALLOWED, "") for act in acts])
+
+    def refuse_all(self, session: Session, refused: Sequence[tuple[Act, str]], at: datetime) -> None:
+        """Log acts with the code that refused each, in a transaction that keeps what they were refused for."""
+        if refused:
+            session.execute(insert(AuditEntry), [_row(act, at, REFUSED, code) for act, code in refused])
+
     def refuse(self, database: Database, act: Act, at: datetime, reason: str) -> AuditEntry:
         """Log a refusal in a transaction of its own; `reason` is the error's code."""
         with database.write() as session:
@@ -97,12 +107,16 @@ def entries_about(session: Session, subject: str) -> list[AuditEntry]:
 
 
 def _append(session: Session, act: Act, at: datetime, result: str, reason: str) -> AuditEntry:
-    salt = secrets.token_hex(32)
-    entry = AuditEntry(
-        at=at, kind=act.kind, result=result, reason=reason, actor=act.actor, department=act.department,
-        certificate=act.certificate, subject=act.subject, digest=act.digest, details=dict(act.details),
-        salt=salt, leaf=leaf_hash(act, at, result, reason, salt),
-    )  # fmt: skip
+    entry = AuditEntry(**_row(act, at, result, reason))
     session.add(entry)
     session.flush()
     return entry
+
+
+def _row(act: Act, at: datetime, result: str, reason: str) -> dict[str, Any]:
+    salt = secrets.token_hex(32)
+    return {
+        "at": at, "kind": act.kind, "result": result, "reason": reason, "actor": act.actor,
+        "department": act.department, "certificate": act.certificate, "subject": act.subject, "digest": act.digest,
+        "details": dict(act.details), "salt": salt, "leaf": leaf_hash(act, at, result, reason, salt),
+    }  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import secrets
 
 from signing_service.pades.signature_dictionary import BYTE_RANGE_ROOM, byte_range_source
 from signing_service.pdf.plain_file import PlainPdf
@@ -69,7 +69,7 @@ class PlainRevision:
 
     def _cross_reference(self, output: bytearray, offsets: dict[int, int]) -> None:
         place = len(self.file.buffer) + len(output)
-        kept = self._kept_entries()
+        kept = self._kept_entries(output)
         if self.file.has_stream:
             own = self.new_number()
             offsets[own] = place
@@ -95,7 +95,9 @@ class PlainRevision:
             output += b"trailer\n<</Size %d%s>>\n" % (self._next, kept)
         output += b"startxref\n%d\n%%%%EOF\n" % place
 
-    def _kept_entries(self) -> bytes:
+    def _kept_entries(self, written: bytearray) -> bytes:
+        """The trailer's lasting entries. The new half of /ID follows from what this revision says (14.4), so that the
+        same request prepared again gives the same bytes."""
         information = self.file.trailer.get(b"/Info")
         identifier = self.file.trailer.get(b"/ID")
         kept = b"/Root %d 0 R/Prev %d" % (self.catalog_number, self.file.start)
@@ -103,7 +105,8 @@ class PlainRevision:
             kept += b"/Info " + information
         if identifier is not None:
             first = _TWO_HEX_STRINGS.match(identifier)
-            fresh = b"[%s<%s>]" % (first.group(1), secrets.token_hex(16).encode()) if first else identifier
+            name = hashlib.sha256(written).hexdigest()[:32].encode()
+            fresh = b"[%s<%s>]" % (first.group(1), name) if first else identifier
             kept += b"/ID" + fresh
         return kept
 

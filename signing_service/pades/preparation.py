@@ -45,6 +45,7 @@ def prepare_completely(pdf: bytes, request: SignatureRequest, room: int) -> Upda
         if target is None and not opened.may_add_fields:
             raise PermissionMissing("新增签名域(文件中没有可用的空签名域)", "adding a signature field (bits 4 and 6)")
         revision = Revision(opened)
+        revision.identified_by(text_string(request.field) + descriptive_entries(request))
         signature = _signature_object(revision, request, room)
         reference = revision.add_object(signature)
         if target is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
 from typing import Any
 
@@ -37,6 +38,14 @@ class Revision(IncrementalPdfFileWriter):
         except (ValueError, TypeError, IndexError, AttributeError):
             fresh = generic.ByteStringObject(bytes(16))  # a malformed /ID identifies nothing
             return generic.ArrayObject([fresh, fresh])
+
+    def identified_by(self, content: bytes) -> None:
+        """The new half of /ID (14.4) from the end of the input and `content` in place of a random one: what is prepared
+        again gives the same bytes. A file without /ID gets both halves so."""
+        said = b"%d %b %b" % (len(self._data), self._data[-1024:], content)
+        fresh = generic.ByteStringObject(hashlib.sha256(said).digest()[:16])
+        first = self._document_id[0] if "/ID" in self.prev.trailer else fresh
+        self._document_id = generic.ArrayObject([first, fresh])
 
     def ensure_output_version(self, version: Any) -> None:
         """The declared version stays: a signature's dictionaries are ignored, not misread, by older readers."""

@@ -94,7 +94,7 @@ class UseBook:
             row, now = self._register.find(session, seal_id, lock=True), self._register.clock.now()
             self._check_usable(session, row, now)
             self._check_new(session, seal_id, request.reference)
-            check_conditions(Conditions.from_json(row.conditions), request, _counts(session, seal_id, now), now)
+            check_conditions(Conditions.from_json(row.conditions), request, counts_of(session, seal_id, now), now)
             use = SealUse(
                 seal_id=seal_id, reference=request.reference, document_type=request.document_type,
                 digest=request.digest, state=UseState.RESERVED, actor=request.actor, approver=request.approver,
@@ -203,18 +203,23 @@ class UseBook:
             raise UseAlreadyRequested(reference, state)
 
     def _log(self, session: Session, use: SealUse, actor: Actor) -> None:
-        details = {
-            "use": use.id, "reference": use.reference, "document_type": use.document_type, "actor": use.actor,
-            "approver": use.approver, "authorisation": use.authorisation, "reason": use.reason,
-        }  # fmt: skip
-        act = Act(
-            f"seal.use.{use.state}", actor.id, f"seal:{use.seal_id}", actor.department, actor.certificate, use.digest,
-            details,
-        )  # fmt: skip
-        self._register.audit.record(session, act, self._register.clock.now())
+        self._register.audit.record(session, act_of(use, actor), self._register.clock.now())
 
 
-def _counts(session: Session, seal_id: str, now: datetime) -> Counts:
+def act_of(use: SealUse, actor: Actor) -> Act:
+    """What is logged of a use in its present state."""
+    details = {
+        "use": use.id, "reference": use.reference, "document_type": use.document_type, "actor": use.actor,
+        "approver": use.approver, "authorisation": use.authorisation, "reason": use.reason,
+    }  # fmt: skip
+    return Act(
+        f"seal.use.{use.state}", actor.id, f"seal:{use.seal_id}", actor.department, actor.certificate, use.digest,
+        details,
+    )  # fmt: skip
+
+
+def counts_of(session: Session, seal_id: str, now: datetime) -> Counts:
+    """Uses so far that were not voided."""
     total = select(func.count()).where(SealUse.seal_id == seal_id, SealUse.state != UseState.VOIDED)
     today = total.where(SealUse.day == local(now).date())
     return Counts(session.scalar(today) or 0, session.scalar(total) or 0)

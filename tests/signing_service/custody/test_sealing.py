@@ -259,3 +259,43 @@ def test_a_lodged_authorisation_is_used_by_reference(custody, ask):
     name = custody.lodge(authorisation)
     assert custody.seal(SEAL, ask.attributes("甲"), name, RSA)
     assert custody.seal(SEAL, ask.attributes("乙"), name, RSA)
+
+
+def test_several_documents_are_sealed_at_once_and_asking_again_signs_nothing_anew(custody, ask, vault):
+    texts = [f"批复 {number}" for number in range(5)]
+    authorisation, attributes = ask.authorise(*texts), [ask.attributes(text) for text in texts]
+    first = custody.seal_all(SEAL, attributes[:3], authorisation, RSA)
+    assert custody.seal_all(SEAL, attributes, authorisation, RSA)[:3] == first
+    assert custody.ledger.check() == custody.ledger.uses(identifier(authorisation)) == 5
+    key = x509.load_der_x509_certificate(vault.policy.seals[SEAL].certificate).public_key()
+    for signature, signed in zip(first, attributes, strict=False):
+        key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+
+
+def test_of_several_documents_one_that_is_not_covered_stops_all(custody, ask):
+    attributes = [ask.attributes("真件"), ask.attributes("夹带")]
+    with pytest.raises(errors.AuthorisationNotForThisDocument):
+        custody.seal_all(SEAL, attributes, ask.authorise("真件"), RSA)
+    assert custody.ledger.check() == 0
+
+
+def test_several_documents_count_one_by_one_under_a_standing_order(custody, ask, holder, clock):
+    now = clock.now()
+    order = sign_authorisation(standing_order(SEAL, "批复", 3, not_before=now, until=now + timedelta(hours=1)), holder)
+    attributes = [ask.attributes(f"批复 {number}") for number in range(4)]
+    with pytest.raises(errors.AuthorisationUsed):
+        custody.seal_all(SEAL, attributes, order, RSA, document_type="批复")
+    assert len(custody.seal_all(SEAL, attributes[:3], order, RSA, document_type="批复")) == 3
+    with pytest.raises(errors.AuthorisationUsed):
+        custody.seal_all(SEAL, attributes[3:], order, RSA, document_type="批复")
+
+
+def test_uses_cut_off_before_their_signatures_are_taken_up_together(custody, ask, folder):
+    authorisation, attributes = ask.authorise("甲", "乙"), [ask.attributes("甲"), ask.attributes("乙")]
+    lost = replace(ask.policy().tokens["seals"], serial="0000000000000000")
+    save_policy(folder, ask.policy(tokens={**ask.policy().tokens, "seals": lost}))
+    with pytest.raises(TokenError):
+        custody.seal_all(SEAL, attributes, authorisation, RSA)
+    save_policy(folder, ask.policy())
+    custody.seal_all(SEAL, attributes, authorisation, RSA)
+    assert custody.ledger.check() == 2

@@ -28,7 +28,7 @@ from signing_service.seals.use_book import (
     counts_of,
 )
 
-RESUMABLE = (UseState.RESERVED, UseState.VOIDED, UseState.QUARANTINED)
+RESUMABLE = (UseState.RESERVED, UseState.VOIDED, UseState.QUARANTINED, UseState.WITHHELD)
 
 
 @dataclass(frozen=True, slots=True)

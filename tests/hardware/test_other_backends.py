@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from hardware import care
+from hardware.discovery.slots import scan_module
 from hardware.driver import Driver
-from hardware.errors import PinIncorrect
+from hardware.errors import PinIncorrect, PinLocked, TpmLocked
 from hardware.module_paths import find_module
-from hardware.ports import Mechanism
+from hardware.ports import Mechanism, PinState
 from hardware.signing_plans import verifies
 
 USER_PIN, SO_PIN = "246810", "13579135"
@@ -150,3 +152,29 @@ def test_a_tpm_signs_and_a_wrong_pin_costs_one_of_its_three_tries(tpm):
             driver.open(tpm, serial=info.serial, pin="000000")
     with driver.open(tpm, serial=info.serial, pin=USER_PIN) as opened:  # not locked: one try was used, not five
         assert opened.key(id=b"\x01").sign(b"data", RSA)
+
+
+def test_a_locked_tpm_is_shown_as_locked_until_its_dictionary_lock_is_lifted(tpm):
+    """Field report B01: no flag of a TPM says so, and more tries would only lengthen it: the guard remembers."""
+    driver = Driver()
+    port = driver.modules.port(tpm)
+    info = port.init_token(None, SO_PIN, "sample-tpm")
+    port.init_pin(info.serial, SO_PIN, USER_PIN)
+    errors = []
+    while not errors or errors[-1].code == "pin_incorrect":
+        assert len(errors) < 10
+        with pytest.raises((PinIncorrect, PinLocked)) as caught:
+            driver.open(tpm, serial=info.serial, pin=f"{len(errors):06}")
+        errors.append(caught.value)
+    assert type(errors[-1]) is TpmLocked
+    assert "tpm2_dictionarylockout" in errors[-1].explain("zh")
+    assert {each.user_pin for each in driver.tokens(tpm)} == {PinState.LOCKED}  # all its tokens have one serial
+    assert {each.user_pin for each in scan_module(tpm).tokens} == {PinState.LOCKED}
+    with pytest.raises(TpmLocked):
+        driver.open(tpm, serial=info.serial, pin=USER_PIN)
+    port.close()  # the TPM takes one client's transient objects at a time
+    subprocess.run(["tpm2_dictionarylockout", "--clear-lockout"], check=True, capture_output=True)
+    care.forget_refusals(info.serial)
+    assert {each.user_pin for each in driver.tokens(tpm)} == {PinState.NORMAL}
+    with driver.open(tpm, serial=info.serial, pin=USER_PIN) as opened:
+        assert opened.keys() == []

@@ -155,11 +155,11 @@ def generate(
     label: Annotated[str, typer.Option(help="The key's label; PIV cards keep none.")] = "",
     public_key: Annotated[Path | None, typer.Option(help="Write the public key here (PEM).", dir_okay=False)] = None,
     module: ModuleOption = None, pin_file: PinFile = None, pin_fd: PinFd = None,
-    management_key_file: ManagementKeyFile = None,
+    management_key_file: ManagementKeyFile = None, final_try: FinalTry = False,
 ) -> None:  # fmt: skip
     """Make a key pair on the token. PIV cards want the management key, others the user's PIN."""
     info, language = the_token(token, module), language_of(ctx)
-    way = care.care_of(info.module, serial=info.serial)
+    way = care.care_of(info.module, serial=info.serial, final_try=final_try)
     secret = _secret(way, pin_file, pin_fd, management_key_file, language)
     made = way.generate(secret, kind, label=label, id=key_id(id))
     if public_key is not None:
@@ -174,11 +174,11 @@ def import_certificate(
     id: Annotated[str, typer.Option(help="CKA_ID in hexadecimal: that of its key.")],
     label: Annotated[str, typer.Option(help="The certificate's label; PIV cards keep none.")] = "",
     module: ModuleOption = None, pin_file: PinFile = None, pin_fd: PinFd = None,
-    management_key_file: ManagementKeyFile = None,
+    management_key_file: ManagementKeyFile = None, final_try: FinalTry = False,
 ) -> None:  # fmt: skip
     """Store a certificate beside its key."""
     info, der, language = the_token(token, module), certificate_der(certificate), language_of(ctx)
-    way = care.care_of(info.module, serial=info.serial)
+    way = care.care_of(info.module, serial=info.serial, final_try=final_try)
     secret = _secret(way, pin_file, pin_fd, management_key_file, language)
     way.import_certificate(secret, der, label=label, id=key_id(id))
     say(language, Text("已导入。", "Imported."))
@@ -188,12 +188,12 @@ def delete(
     ctx: typer.Context, token: TokenArgument,
     id: Annotated[str, typer.Option(help="CKA_ID in hexadecimal.")],
     module: ModuleOption = None, pin_file: PinFile = None, pin_fd: PinFd = None,
-    management_key_file: ManagementKeyFile = None, confirm_serial: Confirm = None,
+    management_key_file: ManagementKeyFile = None, confirm_serial: Confirm = None, final_try: FinalTry = False,
 ) -> None:  # fmt: skip
     """Destroy the key and certificates with an id. Confirmed by typing the token's serial."""
     info, language = the_token(token, module), language_of(ctx)
     confirm(info.serial, confirm_serial, language)
-    way = care.care_of(info.module, serial=info.serial)
+    way = care.care_of(info.module, serial=info.serial, final_try=final_try)
     gone = way.delete(_secret(way, pin_file, pin_fd, management_key_file, language), key_id(id))
     typer.echo(str(gone.objects))
     if gone.replaced:

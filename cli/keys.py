@@ -26,7 +26,18 @@ from hardware.records import KeyRecord
 from hardware.uri import TokenUri
 
 from . import key_care
-from .key_options import JsonOption, ModuleOption, PinFd, PinFile, TokenArgument, given_pin, language_of, say, the_token
+from .key_options import (
+    FinalTry,
+    JsonOption,
+    ModuleOption,
+    PinFd,
+    PinFile,
+    TokenArgument,
+    given_pin,
+    language_of,
+    say,
+    the_token,
+)
 
 app = typer.Typer(help="USB keys and other tokens.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -109,13 +120,13 @@ def doctor(
 @app.command()
 def show(
     token: TokenArgument, module: ModuleOption = None, pin_file: PinFile = None, pin_fd: PinFd = None,
-    as_json: JsonOption = False,
+    as_json: JsonOption = False, final_try: FinalTry = False,
 ) -> None:  # fmt: skip
     """Certificates and public keys of a token; with a PIN its private keys and their pairing."""
     info = the_token(token, module)
     pin = given_pin(pin_file, pin_fd)
     unseen = care_of(info.module, serial=info.serial).unseen_keys()
-    with open_token(info.module, serial=info.serial, pin=pin) as opened:
+    with open_token(info.module, serial=info.serial, pin=pin, final_try=final_try) as opened:
         records = list(map(attrgetter("record"), opened.keys())) if pin is not None else []
         shown = {record.public for record in records}
         records += [record for record in unseen if record.public not in shown]

@@ -19,14 +19,14 @@ from .pkcs11_care import pkcs11_care, set_up
 from .ports import TokenInfo
 
 
-def care_of(module: str, *, serial: str) -> Care:
-    """The way to care for this token. TokenNotFound."""
+def care_of(module: str, *, serial: str, final_try: bool = False) -> Care:
+    """The way to care for this token. `final_try` consents to using the last try of a PIN. TokenNotFound."""
     port = process_driver().modules.port(module)
     port.token(serial)
     reader = None if runs_in_process(port.path) else _reader_of(module, serial)
     if reader is not None and _is_piv(reader, serial):
-        return PivCare(module, serial, reader)
-    return pkcs11_care(module, serial)
+        return PivCare(module, serial, reader, final_try=final_try)
+    return pkcs11_care(module, serial, final_try=final_try)
 
 
 def _reader_of(module: str, serial: str) -> str | None:
@@ -71,7 +71,7 @@ def initialise(
 
 def unblock(module: str, *, serial: str, so_pin: str, new_pin: str, final_try: bool = False) -> None:
     """Sets the user PIN with the officer's PIN (PUK), whether it was locked, forgotten or never set."""
-    care_of(module, serial=serial).unblock(clean_pin(so_pin), clean_pin(new_pin), final_try=final_try)
+    care_of(module, serial=serial, final_try=final_try).unblock(clean_pin(so_pin), clean_pin(new_pin))
 
 
 def change_pin(
@@ -88,8 +88,8 @@ def change_pin(
 
     `changed` is called while no other process can log in: it replaces the file from which services take the PIN.
     """
-    way = care_of(module, serial=serial)
-    way.change_pin(clean_pin(old), clean_pin(new), officer=officer, final_try=final_try, changed=changed)
+    way = care_of(module, serial=serial, final_try=final_try)
+    way.change_pin(clean_pin(old), clean_pin(new), officer=officer, changed=changed)
 
 
 def forget_refusals(serial: str) -> None:

@@ -42,19 +42,20 @@ class NewPins:
 
 
 class Care(Protocol):
-    """One token. PINs go under the PIN guard; a management key has no counter. Every error is a named one."""
+    """One token. PINs go under the PIN guard, with the consent to a last try that this was made with; a management key
+    has no counter. Every error is a named one."""
 
     writes_with: Secret
     erasing_needs_so_pin: bool
 
-    def change_pin(self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard) -> None:
+    def change_pin(self, old: str, new: str, *, officer: bool, changed: Changed = unheard) -> None:
         """The user's PIN, or with `officer` the security officer's (the PUK of a PIV card).
 
         `changed` is called while no other process of the account can log in.
         """
         ...
 
-    def unblock(self, so_pin: str, new_pin: str, *, final_try: bool) -> None:
+    def unblock(self, so_pin: str, new_pin: str) -> None:
         """Sets the user PIN, whether it was locked, forgotten or never set."""
         ...
 

@@ -43,8 +43,8 @@ class PivCare:
     writes_with = Secret.MANAGEMENT_KEY
     erasing_needs_so_pin = False
 
-    def __init__(self, module: str, serial: str, reader: str) -> None:
-        self._module, self._serial, self._reader = module, serial, reader
+    def __init__(self, module: str, serial: str, reader: str, *, final_try: bool = False) -> None:
+        self._module, self._serial, self._reader, self._final_try = module, serial, reader, final_try
         self._guard = PinGuard(default_folder())
 
     @property
@@ -62,16 +62,16 @@ class PivCare:
 
     # --- PIN and PUK -------------------------------------------------------------------------------------------
 
-    def change_pin(self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard) -> None:
+    def change_pin(self, old: str, new: str, *, officer: bool, changed: Changed = unheard) -> None:
         if officer:
-            with self._as_officer(old, final_try=final_try) as applet:
+            with self._as_officer(old) as applet:
                 applet.change(PUK, old, new)
                 changed()
             return
         padded(new)
         info = self._port.token(self._serial)
         with self._guard.turn(self._serial) as turn, self._applet() as applet:
-            turn.check(replace(info, user_pin=_state(applet.tries_left(PIN))), old, final_try=final_try)
+            turn.check(replace(info, user_pin=_state(applet.tries_left(PIN))), old, final_try=self._final_try)
             try:
                 applet.change(PIN, old, new)
             except (PinIncorrect, PinLocked) as error:
@@ -80,17 +80,17 @@ class PivCare:
             turn.clear()
             changed()
 
-    def unblock(self, so_pin: str, new_pin: str, *, final_try: bool) -> None:
+    def unblock(self, so_pin: str, new_pin: str) -> None:
         padded(new_pin)
-        with self._as_officer(so_pin, final_try=final_try) as applet:
+        with self._as_officer(so_pin) as applet:
             applet.unblock(so_pin, new_pin)
         self._guard.forget(self._serial)
 
     @contextmanager
-    def _as_officer(self, puk: str, *, final_try: bool) -> Iterator[PivApplet]:
+    def _as_officer(self, puk: str) -> Iterator[PivApplet]:
         with self._applet() as applet:
             state = _state(applet.tries_left(PUK))
-            with self._guard.officer_turn(self._serial, puk, state=state, final_try=final_try):
+            with self._guard.officer_turn(self._serial, puk, state=state, final_try=self._final_try):
                 yield applet
 
     # --- keys and certificates ---------------------------------------------------------------------------------

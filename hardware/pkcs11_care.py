@@ -24,23 +24,23 @@ class Pkcs11Care:
     writes_with = Secret.USER_PIN
     erasing_needs_so_pin = True
 
-    def __init__(self, module: str, serial: str) -> None:
-        self._module, self._serial = module, serial
+    def __init__(self, module: str, serial: str, *, final_try: bool = False) -> None:
+        self._module, self._serial, self._final_try = module, serial, final_try
         self._guard = PinGuard(default_folder())
 
     @property
     def _port(self) -> ModulePort:
         return process_driver().modules.port(self._module)
 
-    def change_pin(self, old: str, new: str, *, officer: bool, final_try: bool, changed: Changed = unheard) -> None:
+    def change_pin(self, old: str, new: str, *, officer: bool, changed: Changed = unheard) -> None:
         info = self._port.token(self._serial)
         if officer:
-            with self._guard.officer_turn(self._serial, old, state=info.so_pin, final_try=final_try):
+            with self._guard.officer_turn(self._serial, old, state=info.so_pin, final_try=self._final_try):
                 self._port.set_pin(self._serial, old, new, True)
                 changed()
             return
         with self._guard.turn(self._serial) as turn:
-            turn.check(info, old, final_try=final_try)
+            turn.check(info, old, final_try=self._final_try)
             try:
                 self._port.set_pin(self._serial, old, new)
             except (PinIncorrect, PinLocked) as error:
@@ -49,15 +49,16 @@ class Pkcs11Care:
             turn.clear()
             changed()
 
-    def unblock(self, so_pin: str, new_pin: str, *, final_try: bool) -> None:
+    def unblock(self, so_pin: str, new_pin: str) -> None:
         state = self._port.token(self._serial).so_pin
-        with self._guard.officer_turn(self._serial, so_pin, state=state, final_try=final_try):
+        with self._guard.officer_turn(self._serial, so_pin, state=state, final_try=self._final_try):
             self._port.init_pin(self._serial, so_pin, new_pin)
         self._guard.forget(self._serial)
 
     @contextmanager
     def _opened(self, pin: str) -> Iterator[OpenedToken]:
-        with open_token(self._module, serial=self._serial, pin=pin, write=True) as opened:
+        consent = self._final_try
+        with open_token(self._module, serial=self._serial, pin=pin, write=True, final_try=consent) as opened:
             yield opened
 
     def generate(self, secret: str, kind: str, *, label: str, id: bytes) -> KeyRecord:
@@ -78,7 +79,7 @@ class Pkcs11Care:
 
     def erase(self, so_pin: str, label: str, new: NewPins) -> TokenInfo:
         state = self._port.token(self._serial).so_pin
-        with self._guard.officer_turn(self._serial, so_pin, state=state):
+        with self._guard.officer_turn(self._serial, so_pin, state=state, final_try=self._final_try):
             info = self._port.init_token(self._serial, so_pin, label)
         return set_up(self._module, info, so_pin, new)
 
@@ -96,11 +97,11 @@ class OpenCryptokiCare(Pkcs11Care):
             return super().erase(so_pin, label, new)
         if label != info.label:
             raise LabelIsFixed(token=self._serial)
-        self.unblock(so_pin, new.user_pin, final_try=False)
+        self.unblock(so_pin, new.user_pin)
         with self._opened(new.user_pin) as opened:
             opened.delete_all()
         if new.so_pin is not None:
-            self.change_pin(so_pin, new.so_pin, officer=True, final_try=False)
+            self.change_pin(so_pin, new.so_pin, officer=True)
         return self._port.token(self._serial)
 
 
@@ -111,12 +112,12 @@ def set_up(module: str, info: TokenInfo, so_pin: str, new: NewPins) -> TokenInfo
         port.reinitialise()  # openCryptoki refuses the officer in the process that has just erased the token
     care = Pkcs11Care(module, info.serial)
     if new.so_pin is not None:
-        care.change_pin(so_pin, new.so_pin, officer=True, final_try=False)
-    care.unblock(new.so_pin or so_pin, new.user_pin, final_try=False)
+        care.change_pin(so_pin, new.so_pin, officer=True)
+    care.unblock(new.so_pin or so_pin, new.user_pin)
     return port.token(info.serial)
 
 
-def pkcs11_care(module: str, serial: str) -> Pkcs11Care:
+def pkcs11_care(module: str, serial: str, *, final_try: bool = False) -> Pkcs11Care:
     """The care that this module's tokens want."""
     kind = OpenCryptokiCare if Path(module).name.startswith("libopencryptoki") else Pkcs11Care
-    return kind(module, serial)
+    return kind(module, serial, final_try=final_try)

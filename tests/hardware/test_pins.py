@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -89,11 +91,41 @@ def test_no_reference_to_a_pin_is_kept_after_use(store, token):
         assert all(each is globals() for each in holders)
 
 
-def test_core_dumps_are_off_once_a_pin_was_used(store, token):
-    import resource
+def core_is_off(process: int) -> bool:
+    """By what the kernel says: no size allowed, and the process's own files closed to its account."""
+    limits = Path(f"/proc/{process}/limits").read_text()
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    return line.split()[4:6] == ["0", "0"]
 
+
+def test_core_dumps_are_off_once_a_pin_was_used(store, token):
     open_token(store.module, serial=token.serial, pin=USER_PIN).close()
-    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    assert core_is_off(os.getpid())
+    assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0  # PR_GET_DUMPABLE: also where a program takes the dumps
+
+
+def test_a_module_host_has_no_pin_in_its_arguments_or_environment_and_dumps_no_core(faulty, token):
+    """Field report B55, while the PIN is really at the module: the host process that holds it is looked into."""
+    with open_token(faulty.module, serial=token.serial, pin=USER_PIN, keep_pin=True) as opened:
+        assert opened.keys() == []
+        (host,) = hosts_of(faulty.module)
+        assert core_is_off(host)
+        for process in (host, os.getpid()):
+            for what in ("cmdline", "environ"):
+                assert USER_PIN.encode() not in Path(f"/proc/{process}/{what}").read_bytes()
+
+
+def hosts_of(module: str) -> list[int]:
+    """The processes that serve the module, by their command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"hardware.host_child" in arguments and module.encode() in arguments:
+            found.append(int(folder.name))
+    return found
 
 
 def test_markers_of_one_token_do_not_concern_another(tmp_path):

@@ -104,7 +104,7 @@ def doctor(
     known_keys: Annotated[Path | None, typer.Option(help="Your own table of USB keys (CSV), matched first.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What is wrong with keys, drivers and services, without a PIN. Exit code 1 if something needs doing."""
+    """What is wrong with keys, drivers and services, without a PIN. Exit code 1 if something is wrong."""
     from hardware.doctor.examination import examine
 
     findings, language = examine(modules=module or None, known=known_keys), language_of(ctx)
@@ -113,7 +113,7 @@ def doctor(
     for finding in [] if as_json else findings:
         advice = f" {finding.advice.in_(language)}" if finding.advice else ""
         typer.echo(f"{finding.level}\t{finding.code}\t{finding.subject}\t{finding.what.in_(language)}{advice}")
-    if any(finding.level == "error" for finding in findings):
+    if any(finding.level in ("error", "warning") for finding in findings):
         raise typer.Exit(1)
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hardware.discovery.key_table import CCID
+from hardware.discovery.known_keys import KnownKey, known_keys, recognise
 from hardware.discovery.slots import ModuleScan
 from hardware.discovery.survey import Survey, survey
 from hardware.errors import ModuleMissing, TokenError
@@ -26,6 +27,7 @@ from .findings import (
     row_findings,
     token_findings,
     usb_finding,
+    usb_permission_finding,
 )
 
 OUR_BITS = struct.calcsize("P") * 8
@@ -41,6 +43,7 @@ def examine(
     usable = None if modules is None else [name for name in named if name not in missing]
     seen = survey(modules=usable, known=known)
     findings += _system_findings(seen)
+    findings += _usb_permission_findings(seen, known_keys(known))
     findings += row_findings(seen.rows)
     needed = {row.module for row in seen.rows if row.usb_id}
     for scan in seen.modules:
@@ -60,6 +63,18 @@ def _system_findings(seen: Survey) -> list[Finding]:
     folder = softhsm_folder(os.environ.get("SOFTHSM2_CONF"))
     if folder is not None and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         findings.append(permission_finding(str(folder)))
+    return findings
+
+
+def _usb_permission_findings(seen: Survey, keys: Sequence[KnownKey]) -> list[Finding]:
+    """Keys that their module opens by itself. A CCID key is opened by pcscd, which has its own right to do so."""
+    findings = []
+    for device in seen.usb.devices:
+        key = recognise(keys, device.usb_id, device.interfaces)
+        node = Path(f"/dev/bus/usb/{device.bus:03d}/{device.address:03d}")
+        opened_by_module = key is not None and key.has_pkcs11 and CCID not in device.interfaces
+        if key is not None and opened_by_module and node.exists() and not os.access(node, os.R_OK | os.W_OK):
+            findings.append(usb_permission_finding(key.name, device.usb_id, str(node)))
     return findings
 
 

@@ -93,7 +93,8 @@ def _mechanism_findings(facts: TokenFacts) -> list[Finding]:
     if broken := sorted(set(facts.claims) - set(facts.works)):
         names = ", ".join(broken)
         what = Text(f"声称支持但实测不可用：{names}。", f"Claimed but not working: {names}.")
-        found.append(Finding("mechanism_claimed_broken", "warning", name, what))
+        advice = Text("不用这些算法即可；需要时请升级驱动。", "Do without them, or update the driver.")
+        found.append(Finding("mechanism_claimed_broken", "warning", name, what, advice))
     return found
 
 
@@ -105,7 +106,8 @@ def _pair_findings(facts: TokenFacts) -> list[Finding]:
         label = key.label or key.id.hex()
         if algorithm_name(key.public) == "SM2":
             what = Text(f"密钥 {label} 是 SM2，暂不支持。", f"Key {label} is SM2, which is not yet supported.")
-            found.append(Finding("sm2_key", "warning", name, what))
+            advice = Text("请用设备上的其他密钥签名。", "Sign with another key of this token.")
+            found.append(Finding("sm2_key", "warning", name, what, advice))
         if key.public not in owners:
             what = Text(f"密钥 {label} 没有证书。", f"Key {label} has no certificate.")
             advice = Text("导入其证书：zhengyin keys import。", "Import it: `zhengyin keys import`.")
@@ -113,7 +115,11 @@ def _pair_findings(facts: TokenFacts) -> list[Finding]:
     for record in facts.certificates:
         if publics and not _is_authority(record.der) and certificate_key(record.der) not in publics:
             what = Text(f"证书 {record.label} 在此没有密钥。", f"Certificate {record.label} has no key here.")
-            found.append(Finding("certificate_without_key", "warning", name, what))
+            advice = Text(
+                "核对证书是否属于此设备；不用的证书可删除：zhengyin keys delete。",
+                "See whether it belongs to this token; one that is not used can go: `zhengyin keys delete`.",
+            )
+            found.append(Finding("certificate_without_key", "warning", name, what, advice))
     return found
 
 
@@ -123,7 +129,8 @@ def _validity_findings(facts: TokenFacts, now: datetime) -> list[Finding]:
         certificate = _parsed(record.der)
         if certificate is None:
             what = Text(f"证书 {record.label} 无法解析。", f"Certificate {record.label} cannot be read.")
-            found.append(Finding("certificate_unreadable", "error", name, what))
+            advice = Text("请重新导入证书。", "Import it anew.")
+            found.append(Finding("certificate_unreadable", "error", name, what, advice))
             continue
         ends = certificate.not_valid_after_utc
         day = ends.date().isoformat()
@@ -237,3 +244,14 @@ def permission_finding(path: str) -> Finding:
         "把账户加入相应的组，或修改文件权限。", "Add the account to the group that may, or change the permissions."
     )
     return Finding("permission_denied", "error", path, what, advice)
+
+
+def usb_permission_finding(name: str, usb_id: str, node: str) -> Finding:
+    vendor, _, product = usb_id.partition(":")
+    rule = f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor}", ATTR{{idProduct}}=="{product}", TAG+="uaccess"'
+    what = Text(f"{name}：当前账户无权读写 {node}。", f"{name}: this account may not read and write {node}.")
+    advice = Text(
+        f"在 /etc/udev/rules.d/70-zhengyin.rules 中加入一行：{rule}，然后重新插入。",
+        f"Add this line to /etc/udev/rules.d/70-zhengyin.rules, then plug it in again: {rule}",
+    )
+    return Finding("usb_permission_denied", "error", usb_id, what, advice)

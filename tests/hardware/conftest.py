@@ -14,12 +14,17 @@ from hardware.softhsm import SoftHsmStore
 USER_PIN, SO_PIN = "246810", "13579135"
 
 
-def sibling(name: str):
+def load_sibling(name: str):
     """A helper that lies beside the tests: with --import-mode=importlib they cannot import each other."""
     spec = importlib.util.spec_from_file_location(f"tests_hardware_{name}", Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def sibling():
+    return load_sibling
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +94,7 @@ def faulty(faulty_library, store, token, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def opencryptoki():
-    return sibling("opencryptoki_daemon").opencryptoki
+    return load_sibling("opencryptoki_daemon").opencryptoki
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +106,12 @@ def ock(opencryptoki, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def piv_card():
-    return sibling("piv_card")
+    return load_sibling("piv_card")
 
 
 @pytest.fixture(scope="session")
 def pcsc():
-    return sibling("pcsc_service")
+    return load_sibling("pcsc_service")
 
 
 @pytest.fixture

@@ -12,11 +12,16 @@ from cryptography import x509
 
 from signing_service.pki import der
 from signing_service.pki.ports import SigningKey
-from signing_service.pki.signature_algorithms import SHA256_ALGORITHM, algorithm_for
+from signing_service.pki.signature_algorithms import ED25519, P384_SHA384, SHA256, Algorithm, algorithm_for
 from signing_service.pki.timestamp_request import TimestampRequest
 
 CONTENT_TYPE = der.oid("1.2.840.113549.1.9.16.1.4")
 _SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
+# The content's digest is the signature's own, since OpenSSL takes no other (RFC 5753 2.1.1; Ed25519: RFC 8419 3).
+_DIGESTS: dict[Algorithm, tuple[str, str]] = {
+    P384_SHA384: ("sha384", "2.16.840.1.101.3.4.2.2"),
+    ED25519: ("sha512", "2.16.840.1.101.3.4.2.3"),
+}
 _ACCURACY_ONE_SECOND = der.sequence(der.integer(1))
 
 
@@ -32,6 +37,8 @@ class TokenTemplate:
         self._key = key
         self._policy = der.oid(policy_oid)
         self._algorithm = algorithm_for(certificate.public_key())
+        self._digest, oid = _DIGESTS.get(self._algorithm, ("sha256", SHA256))
+        self._digest_algorithm = der.sequence(der.oid(oid))
         issuer_serial = (certificate.issuer.public_bytes(), der.integer(certificate.serial_number))
         self._signer = der.sequence(*issuer_serial)
         self._name = der.context(0, der.context(4, certificate.subject.public_bytes()))
@@ -45,7 +52,7 @@ class TokenTemplate:
     def token(self, request: TimestampRequest, serial: int, at: datetime) -> bytes:
         """A TimeStampToken (ContentInfo, DER) over the request's imprint."""
         info = self._info(request, serial, at)
-        digest = hashlib.sha256(info).digest()
+        digest = hashlib.new(self._digest, info).digest()
         attributes = der.set_of(
             (*self._constant_attributes, _attribute("1.2.840.113549.1.9.4", der.octet_string(digest)))
         )
@@ -53,14 +60,14 @@ class TokenTemplate:
         signer = der.sequence(
             der.integer(1),
             self._signer,
-            SHA256_ALGORITHM,
+            self._digest_algorithm,
             b"\xa0" + attributes[1:],
             self._algorithm.identifier,
             der.octet_string(signature),
         )
         content = der.sequence(
             der.integer(3),
-            der.set_of((SHA256_ALGORITHM,)),
+            der.set_of((self._digest_algorithm,)),
             der.sequence(CONTENT_TYPE, der.context(0, der.octet_string(info))),
             self._certificates if request.wants_certificates else b"",
             der.set_of((signer,)),

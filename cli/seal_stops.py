@@ -13,8 +13,9 @@ from signing_service.custody.core import Custody
 from signing_service.custody.errors import CustodyError
 from signing_service.custody.ledger import REGISTER
 from signing_service.custody.ports import CustodyPort
-from signing_service.errors import ExplainedError, SigningServiceError, Text
+from signing_service.errors import ExplainedError, Text
 from signing_service.pki.rules import Actor
+from signing_service.seals.errors import CustodyBehind
 from signing_service.seals.register import SealRegister
 from signing_service.seals.rules import STATE_NAMES, State, Status, Why
 from signing_service.seals.seal_tables import SealRow
@@ -24,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 STOPPED = (State.SUSPENDED, State.REPLACED, State.CANCELLED, State.VOID, State.EXPIRED)
 
 
-class StopStands(SigningServiceError):
+class StopStands(CustodyBehind):
     """The register was changed; custody's stop could not be lifted from here."""
 
     code = "seal_stop_stands"
@@ -40,7 +41,7 @@ class StopStands(SigningServiceError):
         )
 
 
-class StopNotPut(SigningServiceError):
+class StopNotPut(CustodyBehind):
     """The register was changed; custody could not be told yet."""
 
     code = "seal_stop_not_put"

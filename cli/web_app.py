@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from cert_registry.app import create_app
 from cli.registry_parts import RegistryDesk
+from cli.seal_desk import home_seal_routers
 from cli.stage import Stage, http_timestamper, open_stage
 from signing_service.app import Parts
 from signing_service.channel.completion import PadesCompletion
@@ -22,7 +23,11 @@ from signing_service.web import oauth_endpoints, pki_endpoints
 from signing_service.web.desk import Desk, DeskNeeds, make_desk
 
 PKI_REQUESTS_PER_SECOND, PKI_BURST = 200, 2000
-LINKS = (Link("/desk", Text("工作台", "Desk")), Link("/admin", Text("人员管理", "Administration")))
+LINKS = (
+    Link("/desk", Text("工作台", "Desk")),
+    Link("/seals", Text("印章", "Seals")),
+    Link("/admin", Text("人员管理", "Administration")),
+)
 
 
 def make_web_app(settings: Settings, url: str) -> FastAPI:
@@ -30,7 +35,7 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     stage = open_stage(settings)
     tokens = TokenEndpoint(stage.database, stage.clock, f"{settings.base_url}/oauth2/token")
     registry = RegistryDesk(stage, http_timestamper(settings, url))
-    return create_app(registry.parts(tokens, _signing_parts(stage, tokens, make_home_desk(stage, url))))
+    return create_app(registry.parts(tokens, _signing_parts(stage, tokens, make_home_desk(stage, url), url)))
 
 
 def make_home_desk(stage: Stage, url: str) -> Desk:
@@ -50,12 +55,13 @@ def make_home_desk(stage: Stage, url: str) -> Desk:
     )
 
 
-def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk) -> Parts:
+def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk, url: str) -> Parts:
     pki, limit = stage.pki, RateLimit(stage.clock, per_second=PKI_REQUESTS_PER_SECOND, burst=PKI_BURST)
     routers = (
         pki_endpoints.router(pki.tsa, pki.ocsp, pki.crls, limit=limit),
         oauth_endpoints.router(tokens),
         *desk.routers,
+        *home_seal_routers(stage, desk.browsers, url),
     )
     checks = {"custody": stage.custody.frozen}
     return Parts(database=stage.database, clock=stage.clock, routers=routers, links=LINKS, checks=checks)

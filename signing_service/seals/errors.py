@@ -11,3 +11,9 @@ class SealError(SigningServiceError):
     """Root of what can go wrong with a seal."""
 
     code = "seal_error"
+
+
+class CustodyBehind(SealError):
+    """The register was changed, and custody is not yet in step with it: nothing is to be undone."""
+
+    code = "seal_custody_behind"

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from hardware.errors import TokenError
 from signing_service.approvals.errors import ApprovalError, CaseNotFound, StepNotFound
 from signing_service.channel.errors import AgentUnknown, ChallengeOver, JobMoved, JobUnknown, StatementRefused
+from signing_service.custody.errors import CustodyUnreachable
 from signing_service.errors import ExplainedError, SigningServiceError, Text
 from signing_service.kernel.blobs import BlobDamaged, BlobMissing
 from signing_service.kernel.outbound import OutboundFailed, OutboundRefused
@@ -29,6 +30,10 @@ from signing_service.people.errors import (
     TokenRefused,
     Unknown,
 )
+from signing_service.seals.order_book import OrderRefused
+from signing_service.seals.register import SealUnknown
+from signing_service.seals.rules import SealMoveNotAllowed
+from signing_service.seals.use_book import SealNotUsable
 from signing_service.web.desk_ports import NotOnDesk
 
 _LOG = logging.getLogger(__name__)
@@ -88,6 +93,17 @@ class OriginRefused(SigningServiceError):
         )
 
 
+class TooManyAsked(SigningServiceError):
+    """One client asks a public address too often."""
+
+    code = "too_many_requests"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("查询过于频繁。", "Too many requests."), advice=Text("请稍后再试。", "Try again in a moment.")
+        )
+
+
 class Failure(SigningServiceError):
     """Something without a name went wrong on our side."""
 
@@ -127,6 +143,12 @@ STATUSES: Statuses = {
     JobUnknown: 404,
     JobMoved: 409,
     NotOnDesk: 404,
+    SealUnknown: 404,
+    SealMoveNotAllowed: 409,
+    SealNotUsable: 409,
+    OrderRefused: 409,
+    CustodyUnreachable: 503,
+    TooManyAsked: 429,
     ApprovalError: 409,
     CaseNotFound: 404,
     StepNotFound: 404,
@@ -173,6 +195,8 @@ def answer(request: Request, error: ExplainedError, status: int, headers: Mappin
         given = render(request, "problem.html", status=status, error=error, request_id=request_id(request))
     if isinstance(error, TokenRefused):
         given.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    if isinstance(error, TooManyAsked):
+        given.headers["Retry-After"] = "1"
     given.headers.update(headers or {})
     return given
 

@@ -20,6 +20,10 @@ _spec = importlib.util.spec_from_file_location("desk_office", Path(__file__).wit
 desk_office = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(desk_office)
 
+_spec = importlib.util.spec_from_file_location("seal_office", Path(__file__).with_name("seal_office.py"))
+seal_office = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(seal_office)
+
 
 class SetClock:
     """A clock that stands still until it is told otherwise."""
@@ -147,3 +151,18 @@ def logged_in(office, scripted, paired):
             return browser
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def whole_home(tmp_path_factory):
+    """A home with its server, made once for the seals' pages."""
+    opened = seal_office.SealOffice(tmp_path_factory.mktemp("seal-office"))
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture
+def seals(whole_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    whole_home.activate()
+    return whole_home

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +39,7 @@ from .key_options import (
     say,
     the_token,
 )
+from .key_watch import NO_KEY, watched
 
 app = typer.Typer(help="USB keys and other tokens.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -51,23 +53,31 @@ def list_keys(
     as_json: JsonOption = False,
 ) -> None:
     """Which keys are plugged in, which module serves each, and which driver is missing."""
-    from hardware.discovery.changes import Changes
-    from hardware.discovery.survey import survey
+    from hardware.discovery.survey import survey, surveyed_modules
 
-    language = language_of(ctx)
-    changes = Changes() if watch else None
+    language, changes = language_of(ctx), None
+    if watch:
+        from hardware.discovery.changes import Changes
+
+        changes = Changes(modules=surveyed_modules(modules=module or None, known=known_keys))
     seen = survey(modules=module or None, known=known_keys)
     if not seen.usb.available:
         say(language, Text(f"无法扫描 USB：{seen.usb.reason}。", f"USB scan unavailable: {seen.usb.reason}."))
     rows = _rows(seen.rows, language)
     _print_table(rows, as_json)
-    if changes is None:
-        return
-    for _ in changes:
-        fresh = _rows(survey(modules=module or None, known=known_keys).rows, language)
-        if fresh != rows:
-            rows = fresh
-            _print_table(rows, as_json)
+    if not rows:
+        say(language, NO_KEY)
+    look = partial(_look, module, known_keys, language)
+    for fresh, said in watched(changes or (), look, rows):
+        for text in said:
+            say(language, text)
+        _print_table(fresh, as_json)
+
+
+def _look(module: list[str] | None, known_keys: Path | None, language: Language) -> list[dict[str, str]]:
+    from hardware.discovery.survey import survey
+
+    return _rows(survey(modules=module or None, known=known_keys).rows, language)
 
 
 def _rows(found: Sequence[Any], language: Language) -> list[dict[str, str]]:

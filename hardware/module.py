@@ -15,7 +15,7 @@ from typing import TypeVar
 from .cryptoki.attributes import Template
 from .cryptoki.binding import Cryptoki, CryptokiError, LibraryUnusable
 from .cryptoki.codes import USER_SO, Attr, ObjectClass, Rv, TokenFlag
-from .error_map import Doing, means_gone, named
+from .error_map import VAGUE, Doing, means_gone, named
 from .errors import (
     ForkedProcess,
     KeyExists,
@@ -36,11 +36,13 @@ from .ports import Mechanism, TokenInfo, VendorMechanism
 from .public_keys import public_key_info
 from .records import CertificateRecord, KeyRecord, SlotReport
 from .session_pool import Lease, SessionPool
-from .slot_reading import slot_reports, slots_with_tokens
+from .slot_reading import slot_reports, slots_with_tokens, still_there
 from .token_facts import token_info
 
 T = TypeVar("T")
 INITIALISE_TRIES = 3
+# How long a reader may take to be missed after its card failed.
+GOING_SECONDS = 0.5
 
 
 class LoadedModule:
@@ -109,6 +111,11 @@ class LoadedModule:
         self._check_process()
         with self._gate.passing(), self._naming(Doing.SEARCHING):
             return slot_reports(self._cryptoki, self.path)
+
+    def wait_for_slot_event(self) -> int:
+        """The slot in which a token came or went. Blocks: for a host that does nothing else. OperationUnsupported."""
+        with self._naming(Doing.SEARCHING):
+            return self._cryptoki.wait_for_slot_event()
 
     def _slots_with_tokens(self) -> list[tuple[int, TokenInfo]]:
         self._check_process()
@@ -368,7 +375,7 @@ class LoadedModule:
         try:
             yield
         except CryptokiError as error:
-            there = pool is None or self._still_there(pool)
+            there = pool is None or self._still_there(pool, patient=error.rv in VAGUE)
             if pool is not None and means_gone(error, still_there=there):
                 self._drop(serial, pool)
             raise named(
@@ -379,11 +386,9 @@ class LoadedModule:
                 self._drop(serial, pool)
             raise
 
-    def _still_there(self, pool: SessionPool) -> bool:
-        try:
-            return token_info(self._cryptoki.token_info(pool.slot), self.path).serial == pool.serial
-        except CryptokiError:
-            return False
+    def _still_there(self, pool: SessionPool, *, patient: bool = False) -> bool:
+        seconds = GOING_SECONDS if patient else 0.0
+        return still_there(self._cryptoki, self.path, pool.slot, pool.serial, seconds=seconds)
 
     def _drop(self, serial: str, pool: SessionPool) -> None:
         with self._pools_lock:

@@ -108,8 +108,14 @@ class ModuleHost:
             process.kill()
             return process.wait()
 
+    def abort(self) -> None:
+        """Ends the host in the middle of a call, which then raises ModuleCrashed in its own thread."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
-        """Ends the host."""
+        """Ends the host; waits for a call that is under way."""
         with self._lock:
             self._end()
 

@@ -22,6 +22,7 @@ SM2_CURVE = bytes.fromhex("06082a811ccf5501822d")
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
 _NAMES = {P256: "P-256", P384: "P-384", SM2_CURVE: "SM2"}
 _EDWARDS25519 = (bytes.fromhex("06032b6570"), b"\x13\x0cedwards25519")
+_POINT_BYTES = {P256: 65, P384: 97, SM2_CURVE: 65, **dict.fromkeys(_EDWARDS25519, 32)}
 
 
 def der(tag: int, content: bytes) -> bytes:
@@ -33,8 +34,14 @@ def der(tag: int, content: bytes) -> bytes:
     return bytes([tag, 0x80 | len(size)]) + size + content
 
 
-def point_of(value: bytes) -> bytes:
-    """The point in CKA_EC_POINT, which modules give raw or wrapped in an OCTET STRING (pkcs11-curr 2.3.3)."""
+def point_of(value: bytes, curve: bytes = b"") -> bytes:
+    """The point in CKA_EC_POINT, which modules give raw or wrapped in an OCTET STRING (pkcs11-curr 2.3.3).
+
+    The tag of an OCTET STRING is also the first byte of an uncompressed point: one raw P-384 point in 256 looks
+    wrapped, so that the length that `curve` wants decides where it is known.
+    """
+    if len(value) == _POINT_BYTES.get(curve):
+        return value
     if len(value) > 2 and value[0] == 0x04:
         start = 2 if value[1] < 0x80 else 2 + (value[1] & 0x7F)
         if value == der(0x04, value[start:]):
@@ -50,7 +57,8 @@ def public_key_info(attributes: Mapping[Attr, bytes]) -> bytes:
     kind = number_of(attributes, Attr.KEY_TYPE)
     if kind == KeyType.RSA:
         return _rsa(attributes.get(Attr.MODULUS, b""), attributes.get(Attr.PUBLIC_EXPONENT, b""))
-    point, curve = point_of(attributes.get(Attr.EC_POINT, b"")), attributes.get(Attr.EC_PARAMS, b"")
+    curve = attributes.get(Attr.EC_PARAMS, b"")
+    point = point_of(attributes.get(Attr.EC_POINT, b""), curve)
     if not point:
         return b""
     if kind == KeyType.EC_EDWARDS and len(point) == 32 and curve in (*_EDWARDS25519, b""):

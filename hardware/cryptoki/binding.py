@@ -140,6 +140,12 @@ class Cryptoki:
     def token_present(self, slot: int) -> bool:
         return bool(self.slot_info(slot).flags & SLOT_TOKEN_PRESENT)
 
+    def wait_for_slot_event(self) -> int:
+        """The slot in which a token came or went; blocks until one did."""
+        slot = ULONG()
+        self._call("C_WaitForSlotEvent", ULONG(0), ctypes.byref(slot), None)
+        return slot.value
+
     def token_info(self, slot: int) -> TokenInfoStruct:
         info = TokenInfoStruct()
         self._call("C_GetTokenInfo", ULONG(slot), ctypes.byref(info))

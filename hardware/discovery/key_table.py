@@ -59,7 +59,7 @@ def key_table(
         known = recognise(keys, device.usb_id, device.interfaces)
         if known is None and CCID not in device.interfaces:
             continue
-        reader = next((each for each in left_readers if _is_reader_of(device, each)), None)
+        reader = _reader_of(device, left_readers, devices)
         if reader is not None:
             left_readers.remove(reader)
         rows += _device_rows(device, known, reader, left_tokens, problems)
@@ -84,12 +84,18 @@ def _served(scans: Iterable[ModuleScan]) -> list[_Served]:
     return found
 
 
-def _is_reader_of(device: UsbDevice, reader: Reader) -> bool:
-    """libccid names a reader "MANUFACTURER PRODUCT [INTERFACE] (SERIAL) 00 00"."""
-    if device.serial and f"({device.serial})" in reader.name:
-        return True
+def _reader_of(device: UsbDevice, readers: Sequence[Reader], devices: Sequence[UsbDevice]) -> Reader | None:
+    """libccid names a reader "MANUFACTURER PRODUCT [INTERFACE] (SERIAL) 00 00".
+
+    The serial decides where it is in the name; else the product, in a name that bears no other device's serial.
+    """
+    mine = f"({device.serial})" if device.serial else None
+    others = [f"({each.serial})" for each in devices if each.serial and each is not device]
+    named = [each for each in readers if mine and mine in each.name]
     product = device.product.strip()
-    return bool(product) and product in reader.name
+    alike = [each for each in readers if product and product in each.name]
+    free = [each for each in alike if not any(serial in each.name for serial in others)]
+    return next(iter([*named, *free]), None)
 
 
 def _take(left: list[_Served], reader: Reader | None, modules: Sequence[str]) -> list[_Served]:

@@ -29,12 +29,16 @@ class Survey:
 
 def survey(*, modules: Sequence[str] | None = None, known: Path | None = None) -> Survey:
     """What is plugged in now. `modules` limits the modules asked; `known` is the operator's own file of keys."""
-    keys = known_keys(known)
-    paths = installed_modules(keys) if modules is None else [_present(module) for module in modules]
+    paths = surveyed_modules(modules=modules, known=known)
     usb, readers = scan_usb(), scan_readers()
     with ThreadPoolExecutor(4) as pool:
         scans = tuple(pool.map(scan_module, paths))
-    return Survey(usb, readers, scans, tuple(key_table(usb.devices, readers.readers, scans, keys)))
+    return Survey(usb, readers, scans, tuple(key_table(usb.devices, readers.readers, scans, known_keys(known))))
+
+
+def surveyed_modules(*, modules: Sequence[str] | None = None, known: Path | None = None) -> list[str]:
+    """Paths of the modules that a survey asks. ModuleMissing for a named one that is not there."""
+    return installed_modules(known_keys(known)) if modules is None else [_present(module) for module in modules]
 
 
 def _present(module: str) -> str:

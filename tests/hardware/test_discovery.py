@@ -170,6 +170,6 @@ def test_a_module_that_hangs_or_crashes_costs_its_own_line_only(faulty, token):
 
 def test_without_any_event_the_watch_polls_slowly_and_stops_at_once():
     changes = Changes(poll_seconds=0.01)
-    assert next(iter(changes)) in {"poll", "reader", "usb"}
+    assert next(iter(changes)) == {"poll"}
     changes.stop()
-    assert [event for event in changes if event] == []
+    assert list(changes) == []

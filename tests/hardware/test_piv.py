@@ -145,6 +145,6 @@ def test_a_card_that_comes_is_an_event(pcscd, piv_card):
     changes = Changes(poll_seconds=15)
     events = iter(changes)
     reader.insert()
-    assert next(events) == "reader"
+    assert "reader" in next(events)
     changes.stop()
     reader.pull()

@@ -15,7 +15,7 @@ from hardware.ecdsa_der import minimal_der, raw_to_der
 from hardware.errors import NamedTokenError, Text, TokenError, all_kinds
 from hardware.oaep import decode
 from hardware.ports import Mechanism, PinState, TokenInfo, VendorMechanism
-from hardware.public_keys import der, point_of
+from hardware.public_keys import P256, P384, der, point_of
 from hardware.records import KeyRecord
 from hardware.wire import decode as unpack
 from hardware.wire import encode, encode_failure, open_answer
@@ -52,6 +52,14 @@ def test_a_zero_half_is_refused_and_der_passes_through_minimal():
 def test_a_point_is_the_same_wrapped_or_raw(point):
     raw = b"\x04" + point
     assert point_of(der(0x04, raw)) == raw
+
+
+@pytest.mark.parametrize(("curve", "size"), [(P256, 64), (P384, 96)])
+def test_a_raw_point_that_looks_wrapped_is_told_by_its_curve(curve, size):
+    raw = b"\x04" + bytes([size - 1]) + b"\x55" * (size - 1)
+    assert raw == der(0x04, raw[2:])
+    assert point_of(raw, curve) == raw
+    assert point_of(der(0x04, raw), curve) == raw
 
 
 @given(st.binary(max_size=300))

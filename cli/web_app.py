@@ -26,6 +26,7 @@ PKI_REQUESTS_PER_SECOND, PKI_BURST = 200, 2000
 LINKS = (
     Link("/desk", Text("工作台", "Desk")),
     Link("/seals", Text("印章", "Seals")),
+    Link("/pki", Text("证书", "Certificates")),
     Link("/admin", Text("人员管理", "Administration")),
 )
 

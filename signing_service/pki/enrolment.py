@@ -44,14 +44,8 @@ class Enrolment:
         self._register, self._authority = register, authority
 
     def request(self, profile: str, holder: Holder, subject: x509.Name, actor: Actor, *, replaces: str = "") -> str:
-        """Ask for a certificate; its reference. `replaces` names the certificate that it is to succeed."""
-        profile_named(profile)
-        with self._register.database.write() as session:
-            old = self._replaced(session, replaces, holder, profile) if replaces else None
-            row = self._register.add_request(
-                session, profile, holder, subject.rfc4514_string(), actor, None if old is None else old.id
-            )
-            return row.reference
+        """See `request_certificate`."""
+        return request_certificate(self._register, profile, holder, subject, actor, replaces=replaces)
 
     def approve(self, reference: str, actor: Actor, why: Why | None = None) -> None:
         """By a second person. Raises MoveNotAllowed."""
@@ -99,13 +93,30 @@ class Enrolment:
             if old is not None and old.state in MOVES["supersede"].before:
                 self._register.move(session, old, "supersede", RENEWED, Why(f"由新证书 {row.reference} 接替"))
 
-    def _replaced(self, session: Session, which: str, holder: Holder, profile: str) -> CertificateRow:
-        old = self._register.find(session, which)
-        if (old.owner, old.profile) != (holder.owner, profile):
-            raise MoveNotAllowed(
-                "request", "被接替的证书属于他人或类型不同。", "The old one is another holder's or kind."
-            )
-        return old
+
+def request_certificate(
+    register: CertificateRegister, profile: str, holder: Holder, subject: x509.Name, actor: Actor, *, replaces: str = ""
+) -> str:
+    """Ask for a certificate; its reference. `replaces` names the certificate that it is to succeed.
+
+    Anybody may ask, since a second person approves. Raises UnknownProfile, CertificateUnknown, MoveNotAllowed.
+    """
+    profile_named(profile)
+    with register.database.write() as session:
+        old = _replaced(register, session, replaces, holder, profile) if replaces else None
+        row = register.add_request(
+            session, profile, holder, subject.rfc4514_string(), actor, None if old is None else old.id
+        )
+        return row.reference
+
+
+def _replaced(
+    register: CertificateRegister, session: Session, which: str, holder: Holder, profile: str
+) -> CertificateRow:
+    old = register.find(session, which)
+    if (old.owner, old.profile) != (holder.owner, profile):
+        raise MoveNotAllowed("request", "被接替的证书属于他人或类型不同。", "The old one is another holder's or kind.")
+    return old
 
 
 def activation_statement(reference: str, certificate: bytes) -> bytes:

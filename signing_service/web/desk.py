@@ -16,7 +16,7 @@ from signing_service.channel.server_identity import ServerIdentity
 from signing_service.people.register import PeopleRegister
 from signing_service.people.sessions import Sessions
 from signing_service.pki.register import CertificateRegister, CertificateUnknown
-from signing_service.web import admin_pages, agent_endpoints, desk_pages, login_pages
+from signing_service.web import admin_pages, agent_endpoints, desk_pages, login_pages, pki_pages
 from signing_service.web.approval_casebook import ApprovalCasebook
 from signing_service.web.browser_session import BrowserSessions
 
@@ -45,7 +45,7 @@ class Desk:
 
 
 def make_desk(needs: DeskNeeds) -> Desk:
-    """/desk, /admin and /agent/v1. Nothing is opened here."""
+    """/desk, /admin, /pki and /agent/v1. Nothing is opened here."""
     work, people = needs.work, needs.people
     usable = CertificateUse(needs.certificates)
     casebook = ApprovalCasebook(work, people, usable.chain, needs.examine)
@@ -64,6 +64,7 @@ def make_desk(needs: DeskNeeds) -> Desk:
         login_pages.router(browsers, logins, pairings, needs.identity.fingerprint),
         desk_pages.router(pages),
         admin_pages.router(browsers, people, sessions),
+        pki_pages.router(browsers, people, needs.certificates),
     )
     return Desk(routers, delivery, browsers)
 

@@ -30,6 +30,8 @@ from signing_service.people.errors import (
     TokenRefused,
     Unknown,
 )
+from signing_service.pki.register import CertificateUnknown
+from signing_service.pki.rules import MoveNotAllowed
 from signing_service.seals.order_book import OrderRefused
 from signing_service.seals.register import SealUnknown
 from signing_service.seals.rules import SealMoveNotAllowed
@@ -151,6 +153,8 @@ STATUSES: Statuses = {
     TooManyAsked: 429,
     ApprovalError: 409,
     CaseNotFound: 404,
+    CertificateUnknown: 404,
+    MoveNotAllowed: 409,
     StepNotFound: 404,
 }
 

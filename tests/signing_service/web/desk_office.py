@@ -155,7 +155,7 @@ class Office:
                     self.people.bind_certificate(session, id, der, purpose=purpose)
                     self.certificates.add_issued(session, der, ca, f"officer-{purpose}", Holder(id), operator)
             administrators = [("admin-1", Role.SEAL_ADMINISTRATOR), ("admin-2", Role.SEAL_ADMINISTRATOR)]
-            reviewers = [("li", Role.REVIEWER), ("wang", Role.REVIEWER)]
+            reviewers = [("li", Role.REVIEWER), ("wang", Role.REVIEWER), ("wang", Role.PKI_OPERATOR)]
             self.people.bootstrap(session, administrators + reviewers)
 
 

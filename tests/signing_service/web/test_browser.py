@@ -114,6 +114,34 @@ def test_a_reviewer_returns_one_by_key(office, page, enter):
     expect(page.locator("h1")).to_contain_text("滨河路2号楼")
 
 
+def test_the_certificate_pages_pass_axe_and_a_revocation_is_confirmed_by_typing(office, page, enter):
+    with office.database.write() as session:
+        for row in office.certificates.active(session, "li", "officer-signing"):
+            row.not_after = office.clock.now().replace(hour=23)
+    enter("wang")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"{office.origin}/pki")
+        assert_accessible(page)
+        keep(page, f"pki-{scheme}")
+    page.emulate_media(color_scheme="light")
+    page.click("section.notice a")
+    page.click("details summary")
+    assert_accessible(page)
+    keep(page, "pki-certificate-zh")
+    page.fill("#revoke-reason", "遗失")
+    page.select_option("#code", "key_compromise")
+    page.fill("#lost-on", "2026-11-20")
+    page.fill("#typed", "li")
+    page.keyboard.press("Enter")
+    expect(page.locator("p.notice")).to_have_text("已吊销")
+    page.set_viewport_size({"width": 360, "height": 740})
+    for address in (page.url, f"{office.origin}/pki"):
+        page.goto(f"{address}?lang=en")
+        assert_accessible(page)
+        keep(page, f"pki-phone-en-{address.rpartition('/')[2][:3]}")
+
+
 def test_every_page_passes_axe_in_chinese_on_a_desktop_and_in_english_on_a_phone(office, page, enter):
     office.open_cases(1)
     page.goto(f"{office.origin}/desk/login")

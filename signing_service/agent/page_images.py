@@ -1,25 +1,20 @@
-"""Pages of a PDF as pictures and what stands at a place, by PDFium: one reading for the agent's window and the desk.
-
-PDFium is not thread-safe: one lock guards all of it in a process.
-"""
+"""Pages of a PDF as pictures and what stands at a place, by PDFium: one reading for the agent's window and the desk."""
 
 from __future__ import annotations
 
 import ctypes
 import io
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pypdfium2
 from pypdfium2 import raw
 
 from signing_service.agent.errors import UnreadablePages
 from signing_service.agent.protocol import Spot
+from signing_service.pdf.pdfium import PdfiumError, opened_in_pdfium
 
-_LOCK = threading.Lock()
 _POINTS_PER_INCH = 72.0
 MOST_PIXELS = 4_000_000
 
@@ -94,15 +89,11 @@ def place_of(pdf: bytes, spot: Spot) -> PagePlace:
 
 @contextmanager
 def _opened(pdf: bytes) -> Iterator[Any]:
-    with _LOCK:
-        try:
-            document = pypdfium2.PdfDocument(pdf)
-            try:
-                yield document
-            finally:
-                document.close()
-        except (pypdfium2.PdfiumError, IndexError, ValueError) as failure:
-            raise UnreadablePages(f"原因:{failure}。", f"Cause: {failure}.") from failure
+    try:
+        with opened_in_pdfium(pdf) as document:
+            yield document
+    except (PdfiumError, IndexError, ValueError) as failure:
+        raise UnreadablePages(f"原因:{failure}。", f"Cause: {failure}.") from failure
 
 
 def _widgets(page: Any, field: str) -> Iterator[tuple[float, float, float, float]]:

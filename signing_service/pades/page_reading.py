@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pypdfium2 as pdfium
 
 from signing_service.pades.errors import PlacingRefused
 from signing_service.pdf.geometry import Box
+from signing_service.pdf.pdfium import PdfiumError, opened_in_pdfium
 
-_PDFIUM = threading.Lock()  # the library is not thread-safe
 _PIXELS_PER_MM = 2.0
 _DARK = 245
 _STEP_MM = 4.0
@@ -68,12 +66,8 @@ def _ink(pdf: bytes, page: int, page_mm: tuple[float, float]) -> Any:
 
 @contextmanager
 def _opened(pdf: bytes) -> Iterator[Any]:
-    with _PDFIUM:
-        try:
-            document = pdfium.PdfDocument(pdf)
-        except pdfium.PdfiumError as failure:
-            raise PlacingRefused("页面无法显示。", f"The pages cannot be shown: {failure}.") from failure
-        try:
+    try:
+        with opened_in_pdfium(pdf) as document:
             yield document
-        finally:
-            document.close()
+    except PdfiumError as failure:
+        raise PlacingRefused("页面无法显示。", f"The pages cannot be shown: {failure}.") from failure

@@ -1,14 +1,13 @@
-"""Pages as grey pictures, by PDFium, which must not be entered by two threads at once."""
+"""Pages as grey pictures, by PDFium."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import pypdfium2
 
 from signing_service.errors import Text
-from signing_service.pades.page_reading import _PDFIUM as PDFIUM_LOCK  # one lock for all rooms of the process
+from signing_service.pdf.pdfium import PdfiumError, opened_in_pdfium
 from signing_service.printing.errors import CopyRefused
 
 GreyPage = np.ndarray[Any, np.dtype[np.uint8]]
@@ -17,17 +16,13 @@ GreyPage = np.ndarray[Any, np.dtype[np.uint8]]
 
 def grey_pages(pdf: bytes, dpi: float) -> list[GreyPage]:
     """All pages, with annotations and form fields as they print. Raises CopyRefused for an unreadable file."""
-    with PDFIUM_LOCK:
-        try:
-            document = pypdfium2.PdfDocument(pdf)
-        except pypdfium2.PdfiumError as failure:
-            why = Text(f"页面无法显示:{failure}。", f"Its pages cannot be shown: {failure}.")
-            raise CopyRefused(why) from failure
-        try:
+    try:
+        with opened_in_pdfium(pdf) as document:
             document.init_forms()
             return [_grey(page, dpi) for page in document]
-        finally:
-            document.close()
+    except PdfiumError as failure:
+        why = Text(f"页面无法显示:{failure}。", f"Its pages cannot be shown: {failure}.")
+        raise CopyRefused(why) from failure
 
 
 def _grey(page: Any, dpi: float) -> GreyPage:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-import pypdfium2
 from fontTools.pens.transformPen import TransformPen
 from fontTools.svgLib.path import parse_path
+from pypdfium2.raw import FPDFBitmap_BGRA
 
+from signing_service.pdf.pdfium import opened_in_pdfium
 from signing_service.pdf.picture import VectorPicture
 from signing_service.seals import layout
 from signing_service.seals.errors import SealError, Text
@@ -139,15 +140,12 @@ def seal_png(design: SealDesign, *, dpi: int = 600) -> bytes:
 
 def render_png(picture: VectorPicture, *, dpi: int = 600) -> bytes:
     """A picture rendered through PDFium, so that what is exported is what a page shows."""
-    document = pypdfium2.PdfDocument(_one_page(picture))
-    try:
-        bitmap = document[0].render(
-            scale=dpi / 72, fill_color=(255, 255, 255, 0), force_bitmap_format=pypdfium2.raw.FPDFBitmap_BGRA
-        )
-        output = io.BytesIO()
-        bitmap.to_pil().save(output, "PNG", dpi=(dpi, dpi), optimize=True)
-    finally:
-        document.close()
+    with opened_in_pdfium(_one_page(picture)) as document:
+        shown = document[0].render(scale=dpi / 72, fill_color=(255, 255, 255, 0), force_bitmap_format=FPDFBitmap_BGRA)
+        image = shown.to_pil().copy()  # the pixels belong to PDFium's bitmap
+        shown.close()
+    output = io.BytesIO()
+    image.save(output, "PNG", dpi=(dpi, dpi), optimize=True)
     return output.getvalue()
 
 

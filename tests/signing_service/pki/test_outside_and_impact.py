@@ -20,13 +20,13 @@ from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from hardware.ports import Mechanism
 from signing_service.kernel.audit_log import entries_about
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
+from signing_service.pki.address_health import network_findings
 from signing_service.pki.assembly import PkiServices
 from signing_service.pki.certificate_chain import ChainIncomplete, build_chain
 from signing_service.pki.crl import Reason
 from signing_service.pki.csr import build_request, read_request
 from signing_service.pki.enrolment import Enrolment, activation_statement
 from signing_service.pki.extensions import Urls
-from signing_service.pki.address_health import network_findings
 from signing_service.pki.health import register_findings
 from signing_service.pki.impact import Dependant, carry_out, impact
 from signing_service.pki.issuing import issue_certificate, new_serial

@@ -119,6 +119,8 @@ def write_trust(settings: Settings, ceremony: CeremonyRecord) -> None:
     root = x509.load_der_x509_certificate(ceremony.certificate("root")).public_bytes(Encoding.PEM)
     for purpose in ("officers", "seals", "timestamps"):
         _write(settings.trust / purpose / "root.pem", root)
+    simulation = x509.load_der_x509_certificate(ceremony.certificate("simulation")).public_bytes(Encoding.PEM)
+    _write(settings.trust / "simulated" / "simulation.pem", simulation)
     (settings.trust / "outside").mkdir(exist_ok=True)
     for crl in ceremony.crls:
         _write(settings.trust / "crls" / f"{crl.issuer_name}.crl", crl.der)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cert_registry.licences.status_facts import LicenceStatusFacts
 from cli.data_keys import HomeVault
 from cli.home_casework import home_casework
-from cli.known_facts import JoinedFacts
+from cli.known_facts import home_facts
 from cli.opened_home import open_custody
 from cli.own_services import OwnRevocation, pki_over
-from cli.trust_store import current_crls, home_policy
+from cli.trust_store import current_crls, home_policy, outside_cas, own_fetcher
 from signing_service.approvals.casework import Casework
 from signing_service.approvals.examining import Finding
-from signing_service.approvals.simulated import CaseFacts
 from signing_service.custody.ports import CustodyPort
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.blobs import LocalBlobs
@@ -27,9 +26,9 @@ from signing_service.seals.order_book import OrderBook
 from signing_service.seals.register import SealRegister
 from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
-from signing_service.verification.engine import verify
 from signing_service.verification.ports import StatusSource
 from signing_service.verification.report import Report
+from signing_service.verification.worker import WorkerLimits, verify_in_worker
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,17 @@ class Stage:
     pki: PkiServices
     work: Casework
 
-    def judge(self, content: bytes, name: str = "", status: StatusSource | None = None) -> Report:
-        """The one engine's report, with this home's trust, its present CRLs and the registry's facts."""
-        policy = home_policy(self.settings, self.clock.now(), current_crls(self.pki.crls))
-        licences = status or LicenceStatusFacts(self.database, self.clock)
-        return verify(content, policy, JoinedFacts(CaseFacts(self.database), licences), file_name=name)
+    def judge(
+        self, content: bytes, name: str = "", status: StatusSource | None = None, limits: WorkerLimits | None = None
+    ) -> Report:
+        """The one engine's report from a process of its own, with this home's trust, CRLs and facts; outside CAs on
+        record may be asked for the state of their certificates."""
+        outside = outside_cas(self.database)
+        policy = home_policy(self.settings, self.clock.now(), current_crls(self.pki.crls), outside)
+        if outside:
+            policy = replace(policy, fetcher=own_fetcher(self.settings, outside))
+        facts = home_facts(self.database, self.blobs, status or LicenceStatusFacts(self.database, self.clock))
+        return verify_in_worker(content, policy, facts, file_name=name, limits=limits)
 
     def examine(self, content: bytes) -> Finding:
         """`judge`, as far as a case's course depends on it."""

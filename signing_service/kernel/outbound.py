@@ -1,15 +1,19 @@
 """The one HTTP client for calls that leave this machine: CRL, OCSP, AIA, TSA, webhooks, IPP.
 
 A name is resolved once, every address is checked against the policy, and the connection goes to the checked address
-(no second look-up, so no rebinding). No redirects, a cap on time and size.
+(no second look-up, so no rebinding). No redirects, a cap on size, and one on the whole time: a watchdog closes the
+connection of a server that sends a byte now and then.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -108,7 +112,7 @@ class Outbound:
         else:
             pool = urllib3.HTTPConnectionPool(address, _port(parts), timeout=limit)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        with pool:
+        with pool, _deadline(pool, self._policy.timeout_seconds):
             reply = pool.request(
                 method, path, body=body, headers=headers, redirect=False, retries=False, preload_content=False
             )
@@ -117,6 +121,35 @@ class Outbound:
         if len(content) > self._policy.max_bytes:
             raise OSError(f"reply larger than {self._policy.max_bytes} bytes")
         return Reply(reply.status, reply.headers.get("Content-Type", ""), content, dict(reply.headers))
+
+
+@contextmanager
+def _deadline(pool: urllib3.HTTPConnectionPool, seconds: float) -> Iterator[None]:
+    """Close every connection of `pool` when time is up; what then waits for it fails."""
+    opened: list[Any] = []
+    expired = threading.Event()
+
+    class Watched(pool.ConnectionCls):  # type: ignore[misc, name-defined]
+        def connect(self) -> None:
+            super().connect()
+            opened.append(self.sock)
+
+    def stop() -> None:
+        expired.set()
+        for connected in opened:
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+    pool.ConnectionCls = Watched
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+        if expired.is_set():
+            raise OSError(f"no complete reply within {seconds} seconds")
+    finally:
+        timer.cancel()
 
 
 def _port(parts: SplitResult) -> int:

@@ -26,6 +26,11 @@ def fetch_for(certificate: Certificate, issuer: Certificate, fetcher: Fetcher) -
     return crls, [found for url in urls if (found := fetcher.ocsp(url, wanted))]
 
 
+def revocation_urls(certificate: Certificate) -> list[str]:
+    """Every http(s) address at which a certificate says its status can be had."""
+    return [*_crl_urls(certificate), *_ocsp_urls(certificate)]
+
+
 def _crl_urls(certificate: Certificate) -> list[str]:
     try:
         points = certificate.x509.extensions.get_extension_for_class(x509.CRLDistributionPoints).value

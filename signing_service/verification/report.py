@@ -120,9 +120,7 @@ class Report:
 
     def exit_code(self, as_of_sealing: bool = False) -> int:
         """0 passed and not unusable now; 4 failed, or not usable now unless only the sealing time was asked; else 3."""
-        if self.verdict is Verdict.FAILED or (self.usable_now is Usable.NO and not as_of_sealing):
-            return EXIT_FAILED
-        return EXIT_PASSED if self.verdict is Verdict.PASSED else EXIT_INDETERMINATE
+        return exit_code_of(self.verdict, self.usable_now, as_of_sealing)
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `zhengyin verify --json`."""
@@ -145,6 +143,13 @@ class Report:
             "signatures": [signature.as_json() for signature in self.signatures],
             "checks": [check.as_json() for check in self.checks],
         }
+
+
+def exit_code_of(verdict: Verdict, usable_now: Usable, as_of_sealing: bool) -> int:
+    """The one rule from a judgement to a command's exit code."""
+    if verdict is Verdict.FAILED or (usable_now is Usable.NO and not as_of_sealing):
+        return EXIT_FAILED
+    return EXIT_PASSED if verdict is Verdict.PASSED else EXIT_INDETERMINATE
 
 
 def _iso(instant: datetime | None) -> str | None:

@@ -1,12 +1,17 @@
-"""What a numbered verification report (核验报告) for a court or another office says: data, in Chinese, for a template.
+"""What a numbered verification report (核验报告) for a court or another office says, and its PDF/A, before sealing.
 
-Whoever issues it gives the number, renders, seals and keeps it; nothing is judged anew here.
+Whoever issues it gives the number, seals and keeps it; nothing is judged anew here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from signing_service.errors import Text
+from signing_service.kernel.typesetting import typeset
 from signing_service.verification.reasons import Usable, Verdict
 from signing_service.verification.report import Check, Report, SignatureReport
 from signing_service.verification.wording import moment
@@ -39,6 +44,12 @@ _CHECKS = {
 }
 
 
+_ALWAYS_OPEN = (
+    Text("文件内容在事实上是否属实。", "Whether what the document says is true."),
+    Text("提交文件的人是否有权使用该文件。", "Whether the person who presents it is entitled to use it."),
+)
+
+
 def written_report(report: Report, *, number: str, requested_by: str, purpose: str) -> dict[str, Any]:
     """The content of one report under `number`, for `requested_by` (an office or a court) and its `purpose`."""
     return {
@@ -48,21 +59,53 @@ def written_report(report: Report, *, number: str, requested_by: str, purpose: s
         "file": report.file,
         "sha256": report.digest.hex(),
         "verified_at": moment(report.at),
+        "date": moment(report.at).partition(" ")[0],
         "verdict": _VERDICTS[report.verdict],
+        "verdict_code": str(report.verdict),
         "usable_now": _USABLE[report.usable_now],
+        "usable_code": str(report.usable_now),
         "reason": report.reason,
         "sentence": report.summary.zh,
+        "sentence_en": report.summary.en,
         "advice": report.advice.zh,
+        "advice_en": report.advice.en,
         "modified": "有" if report.modified_after_signing else "无",
         "intact_bytes": report.intact_revision,
         "licences": list(report.identifiers),
         "signatures": [_signature(number, signature) for number, signature in enumerate(report.signatures, 1)],
         "checks": [_check(check) for check in report.checks],
+        "not_checked": [[text.zh, text.en] for text in _not_checked(report)],
     }
 
 
+def typeset_report(written: dict[str, Any], *, issuer: str, code: str, size: int) -> bytes:
+    """PDF/A of `written_report`; `code` is the one to fetch it with, `size` the judged file's length in bytes. The seal
+    belongs over the lower right of the last page. Raises LayoutFailed, FontMissing."""
+    return typeset(_layout(), {**written, "issuer": issuer, "code": code, "size": size})
+
+
+@cache
+def _layout() -> str:
+    return (Path(__file__).parent / "layouts" / "report.typ").read_text(encoding="utf-8")
+
+
+def _not_checked(report: Report) -> Iterator[Text]:
+    """What the reader might take for checked and is not."""
+    skipped = [check for signature in report.signatures for check in signature.checks if check.result == "skipped"]
+    for check in skipped:
+        yield Text(f"{_CHECKS.get(check.name.partition(' ')[2], check.name)}:{check.detail}", f"{check.name}: {check.detail}")
+    if any(signature.time_source == "claimed" for signature in report.signatures):
+        yield Text("签署人自己声称的时间。", "Times that signers claim themselves.")
+    if report.reason in ("resource_limit", "unreadable", "password_needed"):
+        yield Text("无法读取部分中的签名。", "Signatures in what could not be read.")
+    if report.reason == "status_unknown":
+        yield Text("所载证照的当前状态。", "The present status of the licence that it names.")
+    yield from _ALWAYS_OPEN
+
+
 def _signature(number: int, signature: SignatureReport) -> dict[str, Any]:
-    source = "可信时间戳" if signature.time_source == "timestamp" else "签署人声称"
+    stamped = signature.time_source == "timestamp"
+    source = "可信时间戳" if stamped else "签署人声称"
     return {
         "number": number,
         "field": signature.field,
@@ -71,6 +114,8 @@ def _signature(number: int, signature: SignatureReport) -> dict[str, Any]:
         "organisation": signature.organisation,
         "certificate_sha256": signature.certificate_sha256.hex(),
         "time": f"{moment(signature.signed_at)}({source})" if signature.signed_at else "—",
+        "time_en": "proven by a timestamp, independent of the signer" if stamped else "claimed by the signer, not proven",
+        "algorithm": signature.algorithm,
         "verdict": _VERDICTS[signature.verdict],
         "integrity": _INTEGRITY[signature.integrity],
         "indication": " / ".join(part for part in (signature.indication, signature.sub_indication) if part),

@@ -1,0 +1,124 @@
+"""What `zhengyin verify` judges with: anchors and CRLs from files or the home, the time, and who may be asked."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from signing_service.kernel.database import Database
+    from signing_service.settings import Settings
+    from signing_service.verification.policy import Policy
+    from signing_service.verification.ports import Fetcher, StatusSource
+
+_BEGIN, _END = b"-----BEGIN ", b"-----END "
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that decide a policy. `fetch_hosts`: further hosts that may be asked."""
+
+    trust: Sequence[Path]
+    crls: Sequence[Path]
+    at: datetime
+    offline: bool = False
+    freshness: float | None = None
+    fetch_hosts: Sequence[str] = ()
+
+
+def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: datetime) -> Policy:
+    """Anchors from the named files for every purpose, else from HOME/trust/{purpose}/*.pem; CRLs from
+    HOME/trust/crls."""
+    from signing_service.verification.policy import Policy, Purpose
+
+    if trust:
+        named = [der for path in trust for der in read_certificates(path)]
+        anchors: dict[Purpose, list[bytes]] = dict.fromkeys(list(Purpose), named)
+        anchors.pop(Purpose.SIMULATED)
+    else:
+        anchors = {purpose: _folder(home / "trust" / purpose.value) for purpose in Purpose}
+    found = [*crls, *sorted((home / "trust" / "crls").glob("*.crl"))]
+    return Policy(
+        anchors,
+        at,
+        crls=[_der(path.read_bytes()) for path in found],
+        certificates=_folder(home / "trust" / "intermediates"),
+    )
+
+
+def policy_of(home: Path, options: Options, settings: Settings | None, database: Database | None) -> Policy:
+    """The policy with a fetcher unless offline; outside CAs on record are trusted when no `--trust` is given."""
+    from signing_service.verification.policy import Purpose
+
+    policy = build_policy(home, options.trust, options.crls, options.at)
+    if options.freshness is not None:
+        policy = replace(policy, freshness=timedelta(minutes=options.freshness))
+    if database is not None and not options.trust:
+        from cli.trust_store import outside_cas
+
+        known = [ca.der for ca in outside_cas(database)]
+        policy = replace(policy, anchors={**policy.anchors, Purpose.OUTSIDE: [*policy.anchors[Purpose.OUTSIDE], *known]})
+    return policy if options.offline else replace(policy, fetcher=_fetcher(options, settings, database))
+
+
+def _fetcher(options: Options, settings: Settings | None, database: Database | None) -> Fetcher | None:
+    """None where there is nobody to ask: no home, and no host named."""
+    if settings is None and not options.fetch_hosts:
+        return None
+    from cli.trust_store import named_fetcher, outside_cas, own_fetcher
+
+    if settings is None:
+        return named_fetcher(options.fetch_hosts)
+    return own_fetcher(settings, outside_cas(database) if database is not None else (), options.fetch_hosts)
+
+
+def facts_of(settings: Settings, database: Database) -> StatusSource:
+    """All that this home knows of documents."""
+    from cert_registry.licences.status_facts import LicenceStatusFacts
+    from cli.known_facts import home_facts
+    from signing_service.kernel.blobs import LocalBlobs
+    from signing_service.kernel.clock import SystemClock
+
+    return home_facts(database, LocalBlobs(settings.blobs), LicenceStatusFacts(database, SystemClock()))
+
+
+def read_certificates(path: Path) -> list[bytes]:
+    """Every certificate in a PEM file, or the one in a DER file. Raises a usage error when there is none."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    raw = path.read_bytes()
+    try:
+        loaded = x509.load_pem_x509_certificates(raw) if _BEGIN in raw else [x509.load_der_x509_certificate(raw)]
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: no certificate in it / 其中没有证书") from error
+    return [certificate.public_bytes(Encoding.DER) for certificate in loaded]
+
+
+def moment(text: str | None) -> datetime:
+    """`--at`, or now. Raises a usage error."""
+    if text is None:
+        from signing_service.kernel.clock import SystemClock
+
+        return SystemClock().now()
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--at {text}: not an ISO 8601 time / 不是 ISO 8601 时间") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _folder(folder: Path) -> list[bytes]:
+    return [der for path in sorted(folder.glob("*.pem")) for der in read_certificates(path)]
+
+
+def _der(raw: bytes) -> bytes:
+    if _BEGIN not in raw:
+        return raw
+    return base64.b64decode(raw[raw.index(b"\n", raw.index(_BEGIN)) : raw.index(_END)])

@@ -34,6 +34,7 @@ from cli.progress import Progress
 from cli.registry_parts import COPY_ORDER, RegistryDesk
 from cli.sealing import give_standing_order
 from cli.stage import Stage, http_timestamper, open_stage, outbound_to
+from cli.verification_reports import REPORT_ORDER
 from hardware.errors import Language
 from signing_service.errors import SigningServiceError, Text
 from signing_service.kernel.blobs import write_atomically
@@ -207,7 +208,7 @@ _FILE_WORDS = {
 
 def _order_once(stage: Stage, tokens: DemoTokens, registry: RegistryDesk) -> None:
     """The holder's standing orders, unless an earlier run of the demo had them signed."""
-    types = [kind.key for kind in registry.catalogue] + [COPY_ORDER]
+    types = [kind.key for kind in registry.catalogue] + [COPY_ORDER, REPORT_ORDER]
     orders, now = stage.order_book(), stage.clock.now()
     missing = [name for name in types if not orders.standing(cast.DEFAULT_SEAL, name, now)]
     if missing:

@@ -34,9 +34,7 @@ class ReportDesk:
 
     def __init__(self, stage: Stage, timestamper: Timestamper) -> None:
         self._stage = stage
-        self._sealing = SealingDesk(
-            stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper
-        )
+        self._sealing = SealingDesk(stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper)
         self.book = ReportBook(stage.database, stage.clock, AuditLog(), PREFIX)
 
     def issue(self, report: Report, size: int, asker: Asker) -> SealedReport:
@@ -44,9 +42,7 @@ class ReportDesk:
         number is then void."""
         row = self.book.draw(report, asker)
         try:
-            written = written_report(
-                report, number=row.number, requested_by=asker.requested_by, purpose=asker.purpose
-            )
+            written = written_report(report, number=row.number, requested_by=asker.requested_by, purpose=asker.purpose)
             pdf = typeset_report(written, issuer=cast.APPROVING.name, code=row.code, size=size)
             use = SealUseOf(f"report:{row.number}", REPORT_ORDER, asker.actor)
             place = Placing(page=-1, x_mm=MARGIN_MM, y_mm=ABOVE_EDGE_MM, corner="lower-right")

@@ -1,115 +1,178 @@
-"""`zhengyin verify`: reads a file and the home's trust, asks the engine, prints the judgement."""
+"""`zhengyin verify`: a file, a licence identifier or a paper code to the one engine; prints the judgement."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.verify_policy import Options, facts_of, moment, policy_of
+
 if TYPE_CHECKING:
-    from signing_service.verification.policy import Policy
+    from signing_service.kernel.database import Database
+    from signing_service.settings import Settings
+    from signing_service.verification.answer import Answer
     from signing_service.verification.report import Report
 
 _MARKS = {"passed": "✔", "indeterminate": "!", "failed": "✖"}
-_BEGIN, _END = b"-----BEGIN ", b"-----END "
 
 
 def verify(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The PDF to judge.", exists=True, dir_okay=False, readable=True)],
+    file: Annotated[Path | None, typer.Argument(help="The PDF to judge.", exists=True, dir_okay=False)] = None,
+    identifier: Annotated[str, typer.Option("--identifier", help="A licence identifier instead of a file.")] = "",
+    code: Annotated[str, typer.Option("--code", help="A paper code: its text, or a picture of the page.")] = "",
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
     trust: Annotated[
         list[Path] | None,
-        typer.Option("--trust", help="PEM file with trust anchors instead of the home's.", exists=True),
+        typer.Option("--trust", help="PEM anchors instead of the home's; with --code a key list.", exists=True),
     ] = None,
     crl: Annotated[list[Path] | None, typer.Option("--crl", help="CRL to use besides the home's.", exists=True)] = None,
     at: Annotated[str | None, typer.Option("--at", help="Validation time, ISO 8601 (default: now).")] = None,
+    freshness: Annotated[
+        float | None, typer.Option("--freshness", min=0, help="Oldest revocation data, minutes (default: 60).")
+    ] = None,
+    fetch_host: Annotated[list[str] | None, typer.Option("--fetch-host", help="A host that may be asked too.")] = None,
     as_of_sealing: Annotated[
         bool, typer.Option("--as-of-sealing", help="Exit code by the verdict at sealing alone.")
     ] = False,
+    save_intact: Annotated[
+        Path | None, typer.Option("--save-intact", help="Write the newest version that a signature vouches for.")
+    ] = None,
+    etsi: Annotated[Path | None, typer.Option("--etsi", help="Write an ETSI TS 119 102-2 report (XML).")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Issue a sealed verification report (PDF).")] = None,
+    for_whom: Annotated[str, typer.Option("--for", help="The court or office that asked for the report.")] = "",
+    purpose: Annotated[str, typer.Option("--purpose", help="What the report is for.")] = "",
 ) -> None:
-    """Judge a PDF's signatures and seals, at sealing and now. Exit codes: 0 passed, 3 cannot be confirmed, 4 failed
-    or not usable now."""
+    """Judge a PDF, a licence identifier or a paper code, at sealing and now. Exit codes: 0 passed, 3 cannot be
+    confirmed, 4 failed or not usable now."""
+    _one_of(file, identifier, code)
+    if report is not None and not (file and for_whom and purpose):
+        raise typer.BadParameter("--report needs FILE, --for and --purpose / 出具报告须给出文件、--for 和 --purpose")
+    options = Options(trust or [], crl or [], moment(at), offline, freshness, fetch_host or [])
+    extras = Extras(save_intact, etsi, report, for_whom, purpose)
+    with _opened(ctx.obj.home) as (settings, database):
+        if file is not None:
+            found: Report | Answer = _judge_file(ctx.obj.home, file, options, settings, database)
+        else:
+            found = _ask_register(ctx.obj.home, identifier, code, options, None if offline else database)
+    if json_output:
+        typer.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+    else:
+        _print(found, ctx.obj.language)
+    if file is not None:
+        extras.write(ctx.obj.home, file, found)
+    raise typer.Exit(found.exit_code(as_of_sealing))
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """Files that are written besides the judgement."""
+
+    intact: Path | None
+    etsi: Path | None
+    report: Path | None
+    for_whom: str
+    purpose: str
+
+    def write(self, home: Path, file: Path, found: Any) -> None:
+        """Each file whole or not at all; what was written is told on stderr."""
+        from signing_service.kernel.blobs import write_atomically
+
+        if self.intact is not None:
+            length = found.intact_revision
+            if length is None:
+                raise typer.BadParameter("no signature vouches for any version / 没有签名能证明的版本")
+            write_atomically(self.intact, file.read_bytes()[:length], mode=0o644)
+            print(f"{self.intact}: {length} bytes", file=sys.stderr)
+        if self.etsi is not None:
+            from signing_service.verification.etsi_report import etsi_report
+
+            write_atomically(self.etsi, etsi_report(found), mode=0o644)
+        if self.report is not None:
+            number, code, content = issue_report(home, file, found, self.for_whom, self.purpose)
+            write_atomically(self.report, content, mode=0o644)
+            print(f"{number}  {code}", file=sys.stderr)
+
+
+def issue_report(home: Path, file: Path, found: Report, for_whom: str, purpose: str) -> tuple[str, str, bytes]:
+    """(number, code, sealed PDF) by this home. Raises SettingsUnreadable without one, and what issuing raises."""
+    from cli.opened_home import open_home
+    from cli.own_services import OwnTimestamper
+    from cli.stage import open_stage
+    from cli.verification_reports import ReportDesk
+    from signing_service.verification.issued_reports import Asker
+
+    stage = open_stage(open_home(home))
+    try:
+        desk = ReportDesk(stage, OwnTimestamper(stage.pki.tsa))
+        made = desk.issue(found, file.stat().st_size, Asker(for_whom, purpose, "process:cli"))
+        return made.number, made.code, made.content
+    finally:
+        stage.close()
+
+
+def _one_of(file: Path | None, identifier: str, code: str) -> None:
+    if sum(map(bool, (file, identifier, code))) != 1:
+        raise typer.BadParameter("give FILE, --identifier or --code / 请给出文件、--identifier 或 --code 之一")
+
+
+@contextmanager
+def _opened(home: Path) -> Iterator[tuple[Settings | None, Database | None]]:
+    """The home's settings and database; (None, None) where there is no initialised home."""
+    from signing_service.settings import FILE_NAME, load_settings
+
+    if not (home / FILE_NAME).exists():
+        yield None, None
+        return
+    from signing_service.kernel.database import Database
+
+    settings = load_settings(home)
+    database = Database(settings.database_url)
+    try:
+        yield settings, database
+    finally:
+        database.close()
+
+
+def _judge_file(
+    home: Path, file: Path, options: Options, settings: Settings | None, database: Database | None
+) -> Report:
     from signing_service.verification.worker import verify_in_worker
 
-    policy = build_policy(ctx.obj.home, trust or [], crl or [], _moment(at))
-    report = verify_in_worker(file.read_bytes(), policy, file_name=str(file))
-    if json_output:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
+    policy = policy_of(home, options, settings, database)
+    facts = facts_of(settings, database) if settings is not None and database is not None else None
+    return verify_in_worker(file.read_bytes(), policy, facts, file_name=str(file))
+
+
+def _ask_register(home: Path, identifier: str, code: str, options: Options, database: Database | None) -> Answer:
+    from cli import verify_register as register
+
+    if identifier:
+        return register.answer_identifier(database, identifier, options.at)
+    given = register.trust_file(options.trust)
+    if given is not None:
+        keys, prefix = register.read_key_list(given)
     else:
-        _print(report, getattr(ctx.obj, "language", "zh"))
-    raise typer.Exit(report.exit_code(as_of_sealing))
+        keys, prefix = register.home_keys(home)
+    return register.answer_code(database, code, keys, prefix, options.at)
 
 
-def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: datetime) -> Policy:
-    """Anchors from the named files for every purpose, else from HOME/trust/{purpose}/*.pem; CRLs from
-    HOME/trust/crls."""
-    from signing_service.verification.policy import Policy, Purpose
-
-    if trust:
-        named = [der for path in trust for der in read_certificates(path)]
-        anchors: dict[Purpose, list[bytes]] = dict.fromkeys(list(Purpose), named)
-        anchors.pop(Purpose.SIMULATED)
-    else:
-        anchors = {purpose: _folder(home / "trust" / purpose.value) for purpose in Purpose}
-    found = [*crls, *sorted((home / "trust" / "crls").glob("*.crl"))]
-    return Policy(
-        anchors,
-        at,
-        crls=[_der(path.read_bytes()) for path in found],
-        certificates=_folder(home / "trust" / "intermediates"),
-    )
-
-
-def _folder(folder: Path) -> list[bytes]:
-    return [der for path in sorted(folder.glob("*.pem")) for der in read_certificates(path)]
-
-
-def read_certificates(path: Path) -> list[bytes]:
-    """Every certificate in a PEM file, or the one in a DER file. Raises a usage error when there is none."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    raw = path.read_bytes()
-    try:
-        loaded = x509.load_pem_x509_certificates(raw) if _BEGIN in raw else [x509.load_der_x509_certificate(raw)]
-    except ValueError as error:
-        raise typer.BadParameter(f"{path}: no certificate in it / 其中没有证书") from error
-    return [certificate.public_bytes(Encoding.DER) for certificate in loaded]
-
-
-def _der(raw: bytes) -> bytes:
-    if _BEGIN not in raw:
-        return raw
-    import base64
-
-    body = raw[raw.index(b"\n", raw.index(_BEGIN)) : raw.index(_END)]
-    return base64.b64decode(body)
-
-
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        from signing_service.kernel.clock import SystemClock
-
-        return SystemClock().now()
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--at {text}: not an ISO 8601 time / 不是 ISO 8601 时间") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _print(report: Report, language: Any) -> None:
+def _print(found: Any, language: Any) -> None:
     """The answer first: mark, sentence, what to do; then each signature; problems with their checks."""
-    typer.echo(f"{_MARKS[report.verdict]} {report.summary.in_(language)}")
-    typer.echo(f"  {report.advice.in_(language)}")
-    typer.echo(f"  verdict={report.verdict} usable_now={report.usable_now} reason={report.reason}")
-    for signature in report.signatures:
+    mark = _MARKS["failed" if found.usable_now == "no" else str(found.verdict)]
+    mark = "!" if mark == "✔" and found.usable_now != "yes" else mark
+    typer.echo(f"{mark} {found.summary.in_(language)}")
+    typer.echo(f"  {found.advice.in_(language)}")
+    typer.echo(f"  verdict={found.verdict} usable_now={found.usable_now} reason={found.reason}")
+    for signature in getattr(found, "signatures", ()):
         when = signature.signed_at.isoformat() if signature.signed_at else "-"
         typer.echo(
             f"- {signature.field} [{signature.kind}] {signature.signer} {when} ({signature.time_source}) "
@@ -117,5 +180,8 @@ def _print(report: Report, language: Any) -> None:
         )
         for check in signature.checks:
             typer.echo(f"    {check.name}: {check.result}{f' - {check.detail}' if check.detail else ''}")
-    for check in report.checks:
+    for check in found.checks:
         typer.echo(f"  {check.name}: {check.result} {check.detail}")
+    length = getattr(found, "intact_revision", None)
+    if length and getattr(found, "modified_after_signing", False):
+        typer.echo(f"  intact_revision={length} (--save-intact OUT.pdf)")

@@ -63,7 +63,9 @@ def policy_of(home: Path, options: Options, settings: Settings | None, database:
         from cli.trust_store import outside_cas
 
         known = [ca.der for ca in outside_cas(database)]
-        policy = replace(policy, anchors={**policy.anchors, Purpose.OUTSIDE: [*policy.anchors[Purpose.OUTSIDE], *known]})
+        policy = replace(
+            policy, anchors={**policy.anchors, Purpose.OUTSIDE: [*policy.anchors[Purpose.OUTSIDE], *known]}
+        )
     return policy if options.offline else replace(policy, fetcher=_fetcher(options, settings, database))
 
 

@@ -120,3 +120,17 @@ def _told(code: PaperCode) -> Mapping[str, Any]:
         "kind": claims.kind.name.lower(), "type": claims.document_type, "dated": claims.dated.isoformat(),
         "digest": claims.digest.hex(), "copy_serial": claims.copy_serial, "short_code": code.short_code,
     }  # fmt: skip
+
+
+def home_keys(home: Path) -> tuple[KeyList, str]:
+    """The public keys of this home's paper codes, from custody. Raises SettingsUnreadable without a home."""
+    from cli.opened_home import open_home
+    from cli.paper_codes import PaperCodes
+    from cli.stage import open_stage
+
+    stage = open_stage(open_home(home))
+    try:
+        codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
+        return codes.key_list(), codes.prefix
+    finally:
+        stage.close()

@@ -1,4 +1,4 @@
-"""The book of verification reports (核验报告): a gap-free number for each, what became of it, and the sealed file's digest.
+"""The book of verification reports (核验报告): a gap-free number for each, what became of it, the sealed file's digest.
 
 A number is drawn and recorded in one transaction; the report is then typeset and sealed with none open; a second
 transaction closes the entry. One that could not be sealed stays in the book as void, with the reason.

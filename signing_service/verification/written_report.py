@@ -93,7 +93,9 @@ def _not_checked(report: Report) -> Iterator[Text]:
     """What the reader might take for checked and is not."""
     skipped = [check for signature in report.signatures for check in signature.checks if check.result == "skipped"]
     for check in skipped:
-        yield Text(f"{_CHECKS.get(check.name.partition(' ')[2], check.name)}:{check.detail}", f"{check.name}: {check.detail}")
+        yield Text(
+            f"{_CHECKS.get(check.name.partition(' ')[2], check.name)}:{check.detail}", f"{check.name}: {check.detail}"
+        )
     if any(signature.time_source == "claimed" for signature in report.signatures):
         yield Text("签署人自己声称的时间。", "Times that signers claim themselves.")
     if report.reason in ("resource_limit", "unreadable", "password_needed"):
@@ -114,7 +116,9 @@ def _signature(number: int, signature: SignatureReport) -> dict[str, Any]:
         "organisation": signature.organisation,
         "certificate_sha256": signature.certificate_sha256.hex(),
         "time": f"{moment(signature.signed_at)}({source})" if signature.signed_at else "—",
-        "time_en": "proven by a timestamp, independent of the signer" if stamped else "claimed by the signer, not proven",
+        "time_en": "proven by a timestamp, independent of the signer"
+        if stamped
+        else "claimed by the signer, not proven",
         "algorithm": signature.algorithm,
         "verdict": _VERDICTS[signature.verdict],
         "integrity": _INTEGRITY[signature.integrity],

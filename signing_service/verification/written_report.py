@@ -56,7 +56,7 @@ def written_report(report: Report, *, number: str, requested_by: str, purpose: s
         "number": number,
         "requested_by": requested_by,
         "purpose": purpose,
-        "file": report.file,
+        "file": Path(report.file).name,
         "sha256": report.digest.hex(),
         "verified_at": moment(report.at),
         "date": moment(report.at).partition(" ")[0],
@@ -98,6 +98,10 @@ def _not_checked(report: Report) -> Iterator[Text]:
         )
     if any(signature.time_source == "claimed" for signature in report.signatures):
         yield Text("签署人自己声称的时间。", "Times that signers claim themselves.")
+    if any(signature.time_source == "timestamp" for signature in report.signatures):
+        yield Text(
+            "时间戳服务是否独立于签署单位。", "Whether the timestamp service is independent of the signing body."
+        )
     if report.reason in ("resource_limit", "unreadable", "password_needed"):
         yield Text("无法读取部分中的签名。", "Signatures in what could not be read.")
     if report.reason == "status_unknown":
@@ -116,7 +120,7 @@ def _signature(number: int, signature: SignatureReport) -> dict[str, Any]:
         "organisation": signature.organisation,
         "certificate_sha256": signature.certificate_sha256.hex(),
         "time": f"{moment(signature.signed_at)}({source})" if signature.signed_at else "—",
-        "time_en": "proven by a timestamp, independent of the signer"
+        "time_en": "proven by the timestamp service named under check 7, not by the signer"
         if stamped
         else "claimed by the signer, not proven",
         "algorithm": signature.algorithm,

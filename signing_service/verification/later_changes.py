@@ -108,12 +108,14 @@ def judge_later_levels(signatures: Sequence[Judged], context: Context) -> None:
         for judged in signatures
         if judged.found.revision is not None and judged.intact and not judged.is_timestamp
     ]
-    for earlier, later in ((a, b) for i, a in enumerate(signed) for b in signed[i + 1 :]):
+    for place, earlier in enumerate(signed):
         revision = earlier.found.revision
-        if revision is None or later.found.revision is None:
+        if revision is None:
             continue
         level = permissions_of(revision, earlier.found.field, earlier.found.dictionary).level
-        if _raises(later, level):
+        for later in signed[place + 1 :]:
+            if not _raises(later, level):
+                continue
             earlier.report.modified_after = True
             earlier.note(6, "permissions", "failed", "a later signature raises the permissions")
             earlier.conclude("modified_after_sealing", "TOTAL-FAILED", "FORMAT_FAILURE")

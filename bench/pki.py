@@ -27,8 +27,8 @@ from signing_service.kernel.database import Base, Database
 from signing_service.pki import der
 from signing_service.pki.assembly import assemble
 from signing_service.pki.ceremony import CeremonyRecord, hold_ceremony, record_ceremony
-from signing_service.pki.ceremony_plan import first_plan
 from signing_service.pki.crl import Reason, RevokedEntry, build_crl
+from signing_service.pki.first_ceremony import Body, first_plan
 from signing_service.pki.ocsp import request_for
 from signing_service.pki.ocsp_request import NONCE
 from signing_service.pki.ports import CertifiedKey
@@ -72,7 +72,7 @@ def measure(folder: Path, seconds: float) -> dict[str, float]:
             info = store.create(name, user_pin="12345678", so_pin="12345678")
             token = open_token(store.module, serial=info.serial, pin="12345678", write=True)
             tokens[name] = stack.enter_context(token)
-        plan = first_plan("示例市", "示例市", BASE_URL, {"甲": "主持", "乙": "见证"})
+        plan = first_plan("示例市", Body("示例市"), BASE_URL, {"甲": "主持", "乙": "见证"})
         record = hold_ceremony(plan, tokens, SystemClock())
         return _rates(folder, record, tokens, seconds)
 

@@ -21,7 +21,8 @@ from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.blobs import write_atomically
 from signing_service.pki.authority import CertificateAuthority
 from signing_service.pki.ceremony import CeremonyRecord, hold_ceremony, record_ceremony
-from signing_service.pki.ceremony_plan import first_plan, issuer_urls
+from signing_service.pki.ceremony_plan import issuer_urls
+from signing_service.pki.first_ceremony import SEAL, Body, first_plan
 from signing_service.pki.names import subject_name
 from signing_service.pki.ports import CertifiedKey
 from signing_service.pki.register import CertificateRegister, Holder
@@ -43,7 +44,6 @@ SERVICES = {
 }
 SIGNING, AUTHENTICATION = "signing", "authentication"
 DATA_KEY_LABEL, DATA_KEY_ID = "data", b"data"
-SEAL_KEY_KIND = "p256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,16 @@ def found_keys(settings: Settings, register: CertificateRegister, tokens: dict[s
             name: stack.enter_context(open_with_pin_file(settings, tokens[label], label))
             for name, label in PLAN_TOKENS.items()
         }
-        plan = first_plan(settings.city, cast.APPROVING.name, settings.base_url, _present())
+        body = Body(cast.APPROVING.name, cast.APPROVING.code, cast.APPROVING.id)
+        plan = first_plan(settings.city, body, settings.base_url, _present())
         ceremony = hold_ceremony(plan, opened, register.clock)
         with register.database.write() as session:
             record_ceremony(register, AuditLog(), session, ceremony, FOUNDER)
         authority = _authority(settings, register, opened["issuing"], ceremony)
         officers = {officer.id: _certify_officer(settings, tokens, authority, officer) for officer in cast.OFFICERS}
-        seal = _certify_seal(authority, opened["issuing"])
         data = opened["services"].generate("rsa3072", label=DATA_KEY_LABEL, id=DATA_KEY_ID, decrypt=True).public_key
     assert isinstance(data, RSAPublicKey)  # noqa: S101  # it was generated as one
-    return Founded(ceremony, officers, seal, data)
+    return Founded(ceremony, officers, ceremony.certificate(SEAL), data)
 
 
 def write_custody_policy(settings: Settings, founded: Founded, tokens: dict[str, TokenInfo]) -> None:
@@ -165,17 +165,6 @@ def _certify(
     holder = Holder(officer.id, department.id, info.serial)
     made = authority.issue(f"officer-{use}", subject, key.public_key, holder, FOUNDER)  # type: ignore[arg-type]
     token.store_certificate(made, label=use, id=key.id)
-    return made
-
-
-def _certify_seal(authority: CertificateAuthority, token: Token) -> bytes:
-    key = token.generate(SEAL_KEY_KIND, label="seal-default", id=b"seal-default")
-    subject = subject_name(
-        f"{cast.APPROVING.name}电子印章", organization=cast.APPROVING.name, identifier=cast.APPROVING.code
-    )
-    holder = Holder(f"seal:{cast.DEFAULT_SEAL}", cast.APPROVING.id, token.info.serial)
-    made = authority.issue("seal", subject, key.public_key, holder, FOUNDER)  # type: ignore[arg-type]
-    token.store_certificate(made, label="seal-default", id=key.id)
     return made
 
 

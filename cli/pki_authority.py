@@ -47,7 +47,7 @@ def ceremony(
     """Hold a key ceremony by its plan; the record goes to stdout and into the audit log."""
     from signing_service.kernel.audit_log import AuditLog
     from signing_service.pki.ceremony import dry_run as tell
-    from signing_service.pki.ceremony import hold_ceremony, next_crl_numbers, record_ceremony
+    from signing_service.pki.ceremony import hold_ceremony, next_crl_numbers, record_ceremony, require_officiant
     from signing_service.pki.ceremony_plan import read_plan
 
     checked = read_plan(plan.read_text(encoding="utf-8"))
@@ -57,11 +57,12 @@ def ceremony(
         return
     uris, pins = pairs(token), pairs(pin_file)
     with open_register(ctx) as register, ExitStack() as stack:
+        actor = actor_named(register, by)
+        require_officiant(register, AuditLog(), checked, actor)
         opened = {
             name: stack.enter_context(open_usb_key(ctx, uris[name], Path(pins[name])))
             for name in sorted(checked.tokens & uris.keys() & pins.keys())
         }
-        actor = actor_named(register, by)
         with register.database.read() as session:
             known = {row.owner: row.der for row in known_cas(session)}
             numbers = next_crl_numbers(session, known)

@@ -6,7 +6,7 @@ Nothing is overwritten: if one label of the plan is taken, no key is made at all
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -25,11 +25,11 @@ from signing_service.pki.crl_publication import next_number, record_crl
 from signing_service.pki.errors import PkiError
 from signing_service.pki.extensions import Urls
 from signing_service.pki.issuing import issue_certificate, new_serial, validity
-from signing_service.pki.names import subject_name
+from signing_service.pki.names import host_name, subject_name
 from signing_service.pki.ports import CertifiedKey
 from signing_service.pki.profiles import PROFILES
 from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint
-from signing_service.pki.rules import Actor
+from signing_service.pki.rules import OPERATOR, SYSTEM, Actor, MoveNotAllowed
 
 OFFLINE_CRL_LIFE = timedelta(days=400)
 ONLINE_CRL_LIFE = timedelta(days=7)
@@ -155,18 +155,30 @@ def hold_ceremony(
 ) -> CeremonyRecord:
     """Carry out a checked plan on opened, logged-in tokens (by their names in the plan).
 
-    `crl_numbers` gives the next CRL number of issuers that have published before. Raises CeremonyImpossible before
-    anything is made, CertificateNotWritten, and TokenError.
+    `crl_numbers` gives the next CRL number of the CAs on record, by name: none of them is made again. Raises
+    CeremonyImpossible before anything is made, CertificateNotWritten, and TokenError.
     """
     _check_tokens(plan, tokens)
+    _check_names(plan, crl_numbers or {})
     started, signers = clock.now(), _Signers()
     for issuer in plan.existing:
         key = tokens[issuer.token].key(label=issuer.label)
         signers.add(issuer.name, key, tokens[issuer.token].certificate_for(key))
+    _check_offline_tokens(plan, signers)
     made = tuple(_make(entry, plan, tokens[entry.token], signers, clock) for entry in plan.certificates)
     numbers = crl_numbers or {}
     crls = tuple(_sign_crl(name, signers, numbers.get(name, 1), clock.now()) for name in plan.crls)
     return CeremonyRecord(plan.title, plan.digest, plan.present, started, clock.now(), made, crls)
+
+
+def require_officiant(register: CertificateRegister, audit: AuditLog, plan: CeremonyPlan, actor: Actor) -> None:
+    """Raises MoveNotAllowed, and logs it, unless the person may hold ceremonies."""
+    if actor.roles & {OPERATOR, SYSTEM}:
+        return
+    refusal = MoveNotAllowed("ceremony", "需要角色:pki_operator。", "It needs the role pki_operator.")
+    act = Act("pki.ceremony", actor.id, f"ceremony:{plan.digest}", actor.department, actor.certificate)
+    audit.refuse(register.database, act, register.clock.now(), refusal.code)
+    raise refusal
 
 
 def record_ceremony(
@@ -174,7 +186,7 @@ def record_ceremony(
 ) -> None:
     """Enter certificates, CRLs and the ceremony itself into register and audit log, in the caller's transaction."""
     for made in record.certificates:
-        holder = Holder(made.planned.owner, token_serial=made.token_serial)
+        holder = Holder(made.planned.owner, made.planned.department, made.token_serial)
         register.add_issued(
             session, made.der, made.issuer, made.planned.profile, holder, actor, why=Why(f"密钥仪式:{record.title}")
         )
@@ -202,6 +214,26 @@ def _check_tokens(plan: CeremonyPlan, tokens: Mapping[str, Token]) -> None:
     serials = [tokens[name].info.serial for name in plan.tokens]
     if len(set(serials)) != len(serials):
         raise CeremonyImpossible("同一设备被用作两个设备。", "One token was given under two names.")
+
+
+def _check_names(plan: CeremonyPlan, on_record: Collection[str]) -> None:
+    """A CA's name stands in addresses: two of one name would answer for each other's certificates."""
+    made = {entry.owner for entry in plan.certificates if PROFILES[entry.profile].is_ca}
+    if again := sorted(made & set(on_record)):
+        raise CeremonyImpossible(
+            f"已有名为 {again[0]} 的 CA。", f'There is a CA "{again[0]}" on record; nothing is overwritten.'
+        )
+
+
+def _check_offline_tokens(plan: CeremonyPlan, signers: _Signers) -> None:
+    """The token of a root goes back into its safe: no other key may come onto it."""
+    offline = {issuer.token for issuer in plan.existing if not signers.has_ocsp[issuer.name]}
+    for entry in plan.certificates:
+        if entry.token in offline:
+            raise CeremonyImpossible(
+                f"“{entry.name}”不能放在根密钥的设备“{entry.token}”上。",
+                f'"{entry.name}" must not lie on the root\'s token "{entry.token}".',
+            )
 
 
 def _make(
@@ -234,7 +266,9 @@ def _issue(
         urls = replace(urls, crl=partition_address(urls.crl, FIRST)) if online else urls
     return issue_certificate(
         profile,
-        subject=subject_name(entry.subject, organization=plan.organization),
+        subject=subject_name(
+            entry.subject, organization=entry.organization or plan.organization, identifier=entry.identifier
+        ),
         public_key=public_key,
         issuer_certificate=None if issuer is None else issuer.certificate,
         issuer_key=key if issuer is None else issuer,
@@ -242,7 +276,7 @@ def _issue(
         not_before=start,
         not_after=end,
         urls=urls,
-        alternative_names=[x509.DNSName(entry.host)] if entry.host else (),
+        alternative_names=[host_name(entry.host)] if entry.host else (),
     )
 
 

@@ -42,7 +42,9 @@ class Participant:
 @dataclass(frozen=True, slots=True)
 class PlannedCertificate:
     """One key and its certificate. `name` is the key's label and, for a CA, its name in CRL addresses; `service` is
-    what the certificate serves as (default: `name`), the same for the successor of a key; empty `issuer`: self-signed.
+    what the certificate serves as (default: `name`; `seal:ID` for a seal), the same for the successor of a key; empty
+    `issuer`: self-signed. `host` is a TLS server's name or IP address; `organization` instead of the plan's,
+    `identifier` its code in the subject, `department` whose it is.
     """
 
     name: str
@@ -53,6 +55,9 @@ class PlannedCertificate:
     issuer: str = ""
     service: str = ""
     host: str = ""
+    organization: str = ""
+    identifier: str = ""
+    department: str = ""
 
     @property
     def owner(self) -> str:
@@ -160,42 +165,6 @@ def issuer_urls(base_url: str, issuer: str, *, has_ocsp: bool) -> Urls:
     """Where the certificates of this issuer point: our own PKI addresses below `base_url`."""
     ocsp = f"{base_url}/ocsp" if has_ocsp else ""
     return Urls(crl=f"{base_url}/crl/{issuer}.crl", ocsp=ocsp, ca=f"{base_url}/ca/{issuer}.cer")
-
-
-def first_plan(city: str, organization: str, base_url: str, present: Mapping[str, str]) -> CeremonyPlan:
-    """The first ceremony of a home: formal root and issuing CA, simulation CA of its own, service keys.
-
-    Tokens are called root, issuing and services; `present` maps a person to the role at the ceremony.
-    """
-    people = "".join(f"  - {{name: {_quoted(name)}, role: {_quoted(role)}}}\n" for name, role in present.items())
-    rows = "".join(
-        f"  - {{name: {name}, profile: {profile}, token: {token}, key: {key}, subject: {_quoted(city + subject)}"
-        + (f", issuer: {issuer}" if issuer else "")
-        + "}\n"
-        for name, profile, token, key, subject, issuer in _FIRST
-    )
-    return read_plan(
-        f"title: {_quoted(city + '首次密钥仪式')}\norganization: {_quoted(organization)}\n"
-        f"base_url: {_quoted(base_url)}\n"
-        f"present:\n{people}certificates:\n{rows}crls: [root, issuing, simulation]\n"
-    )
-
-
-_FIRST = (
-    ("root", "root", "root", "rsa3072", "内部根CA", ""),
-    ("issuing", "issuing-ca", "issuing", "rsa3072", "内部签发CA", "root"),
-    ("simulation", "simulation-ca", "issuing", "p256", "模拟审批CA(无法律效力)", ""),
-    ("ocsp", "ocsp", "services", "p256", "内部证书状态服务", "issuing"),
-    ("simulation-ocsp", "simulation-ocsp", "services", "p256", "模拟审批证书状态服务", "simulation"),
-    ("tsa", "tsa", "services", "p256", "内部时间戳服务", "issuing"),
-    ("evidence", "evidence", "services", "p256", "查验回执", "issuing"),
-    ("paper-code", "paper-code", "services", "p256", "核验二维码", "issuing"),
-    ("log", "log", "services", "p256", "审计日志", "issuing"),
-)
-
-
-def _quoted(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _text(entries: Mapping[str, Any], name: str, faults: list[str]) -> str:

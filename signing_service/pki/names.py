@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
@@ -32,6 +34,14 @@ def subject_name(
             f"名称超过 {LONGEST} 个字符:{too_long[0]}。", f"A name exceeds {LONGEST} characters: {too_long[0]}."
         )
     return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts if value])
+
+
+def host_name(host: str) -> x509.GeneralName:
+    """A TLS server's name for subjectAltName: an IP address as one (RFC 5280 4.2.1.6)."""
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def common_name(certificate: x509.Certificate) -> str:

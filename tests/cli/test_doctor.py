@@ -20,7 +20,7 @@ from cli import schema
 from cli.home_examination import database_findings, online_findings, record_findings, token_findings
 from cli.main import app
 from signing_service.custody.core import Custody
-from signing_service.custody.policy import change_policy
+from signing_service.custody.policy import change_policy, load_policy
 from signing_service.custody.socket_server import CustodyServer
 from signing_service.kernel.database import Database
 from signing_service.pki.health import Finding, Level
@@ -224,3 +224,14 @@ def test_a_stop_at_custody_is_a_warning(copy: Settings) -> None:
         custody.freeze("seal:default", actor="seal-admin-1", reason="印章遗失")
         codes = _online(copy)
     assert codes == [(Level.WARN, "server_unreachable"), (Level.WARN, "custody_frozen")]
+
+
+def test_the_roots_token_is_none_of_custodys(home: Settings) -> None:
+    """The root's key signs at ceremonies alone: no process that runs has its token, and no PIN for it is named."""
+    engine = create_engine(home.database_url)
+    with engine.connect() as connection:
+        serial = connection.execute(text("SELECT token_serial FROM pki_certificate WHERE owner = 'root'")).scalar_one()
+    engine.dispose()
+    places = load_policy(home.custody).tokens.values()
+    assert serial not in {place.serial for place in places}
+    assert not any("root" in place.pin_file for place in places)

@@ -21,8 +21,8 @@ from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.database import Database
 from signing_service.pki.assembly import PkiServices, assemble
 from signing_service.pki.ceremony import CeremonyRecord, hold_ceremony, record_ceremony
-from signing_service.pki.ceremony_plan import first_plan
 from signing_service.pki.certificates import CertificateRow
+from signing_service.pki.first_ceremony import Body, first_plan
 from signing_service.pki.register import CertificateRegister
 from signing_service.pki.rules import SYSTEM, Actor
 
@@ -105,7 +105,7 @@ def new_token(store: SoftHsmStore) -> Iterator[Callable[[str], Token]]:
 def ceremony(new_token: Callable[[str], Token]) -> HeldCeremony:
     at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
     tokens = {name: new_token(f"pki-{name}") for name in ("root", "issuing", "services")}
-    plan = first_plan("示例市", "示例市政务服务和数据管理局", BASE_URL, {"示例甲": "主持", "示例乙": "见证"})
+    plan = first_plan("示例市", Body("示例市政务服务和数据管理局"), BASE_URL, {"示例甲": "主持", "示例乙": "见证"})
     return HeldCeremony(hold_ceremony(plan, tokens, MovedClock(at)), tokens, at)
 
 

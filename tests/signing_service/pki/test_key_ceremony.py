@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +19,13 @@ from signing_service.pki.ceremony import (
     hold_ceremony,
     next_crl_numbers,
     record_ceremony,
+    require_officiant,
 )
-from signing_service.pki.ceremony_plan import PlanInvalid, first_plan, read_plan
+from signing_service.pki.ceremony_plan import PlanInvalid, read_plan
 from signing_service.pki.certificate_chain import ChainIncomplete, build_chain, issued
+from signing_service.pki.first_ceremony import Body, first_plan
 from signing_service.pki.register import CertificateRegister, fingerprint
-from signing_service.pki.rules import SYSTEM, Actor
+from signing_service.pki.rules import OPERATOR, SYSTEM, Actor, MoveNotAllowed
 from signing_service.pki.signature_algorithms import key_kind
 
 PLAN = """
@@ -127,9 +131,92 @@ def test_certificates_lie_on_the_tokens_beside_their_keys(ceremony: Any) -> None
         assert token.certificate_for(key) == made.der
 
 
+def test_the_first_ceremony_makes_every_kind_of_key_that_a_deployment_begins_with(ceremony: Any) -> None:
+    kinds = {entry.planned.profile for entry in ceremony.record.certificates}
+    assert kinds == {
+        "root", "issuing-ca", "simulation-ca", "tsa", "ocsp", "simulation-ocsp", "seal", "paper-code", "log",
+        "evidence", "department-tls",
+    }  # fmt: skip
+    server = x509.load_der_x509_certificate(ceremony.record.certificate("tls"))
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["pki.example.test"]
+
+
+def test_a_ceremony_with_the_other_kinds_of_key_and_a_server_by_its_address(
+    new_token: Callable[[str], Token], clock: Any
+) -> None:
+    """CAs on P-256, end entities on RSA-3072: the first ceremony has it the other way round."""
+    plan = yaml.safe_load(PLAN) | {
+        "existing": [],
+        "crls": ["root-p"],
+        "certificates": [
+            {"name": "root-p", "profile": "root", "token": "root", "key": "p256", "subject": "内部根"},
+            {"name": "ca-p", "profile": "issuing-ca", "token": "issuing", "key": "p256", "subject": "内部签发",
+             "issuer": "root-p"},
+            {"name": "seal-r", "profile": "seal", "token": "issuing", "key": "rsa3072", "subject": "示例局印章",
+             "issuer": "ca-p", "service": "seal:r", "identifier": "11990000MB9900013U", "department": "approvals",
+             "organization": "示例市行政审批局"},
+            {"name": "tls-r", "profile": "department-tls", "token": "issuing", "key": "rsa3072", "subject": "接口",
+             "issuer": "ca-p", "host": "192.0.2.7"},
+        ],
+    }  # fmt: skip
+    tokens = {name: new_token(f"pki-p-{name}") for name in ("root", "issuing")}
+    record = hold_ceremony(read_plan(yaml.safe_dump(plan)), tokens, clock)
+    made = {entry.planned.name: x509.load_der_x509_certificate(entry.der) for entry in record.certificates}
+    kinds = {name: key_kind(certificate.public_key()) for name, certificate in made.items()}
+    assert kinds == {"root-p": "p256", "ca-p": "p256", "seal-r": "rsa3072", "tls-r": "rsa3072"}
+    assert build_chain(record.certificate("tls-r"), [entry.der for entry in record.certificates])[-1] == (
+        record.certificate("root-p")
+    )
+    subject = made["seal-r"].subject.rfc4514_string()
+    assert "11990000MB9900013U" in subject
+    assert "示例市行政审批局" in subject
+    names = made["tls-r"].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["192.0.2.7"]
+
+
+def test_no_other_key_comes_onto_the_roots_token(ceremony: Any, clock: Any) -> None:
+    existing = [{"name": "root", "token": "root", "label": "root"}]
+    second = {"name": "ca-2", "profile": "issuing-ca", "token": "root", "key": "p256", "subject": "内部签发",
+              "issuer": "root"}  # fmt: skip
+    plan = read_plan(changed(existing=existing, certificates=[second], crls=[]))
+    before = len(ceremony.tokens["root"].keys())
+    with pytest.raises(CeremonyImpossible, match="must not lie on the root's token"):
+        hold_ceremony(plan, ceremony.tokens, clock)
+    assert len(ceremony.tokens["root"].keys()) == before
+
+
+def test_a_ca_on_record_is_not_made_again_on_another_token(new_token: Callable[[str], Token], clock: Any) -> None:
+    root = {"name": "root", "profile": "root", "token": "other", "key": "p256", "subject": "内部根"}
+    plan = read_plan(changed(existing=[], certificates=[root], crls=[]))
+    other = new_token("pki-other-root")
+    with pytest.raises(CeremonyImpossible, match='a CA "root" on record'):
+        hold_ceremony(plan, {"other": other}, clock, crl_numbers={"root": 2})
+    assert other.keys() == []
+
+
+@BOTH
+def test_who_is_no_operator_holds_no_ceremony_and_the_try_is_logged(register: CertificateRegister) -> None:
+    plan = read_plan(PLAN)
+    require_officiant(register, AuditLog(), plan, Actor("OF-1", frozenset({OPERATOR})))
+    with pytest.raises(MoveNotAllowed, match="pki_operator"):
+        require_officiant(register, AuditLog(), plan, Actor("OF-2", frozenset({"reviewer"})))
+    with register.database.read() as session:
+        (entry,) = entries_about(session, f"ceremony:{plan.digest}")
+        assert (entry.result, entry.actor) == ("refused", "OF-2")
+
+
+def test_the_guides_plans_are_plans() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guide" / "pki.md").read_text(encoding="utf-8")
+    plans = [read_plan(block) for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)]
+    assert len(plans) == 2
+    kinds = {entry.profile for entry in plans[0].certificates}
+    assert {"root", "issuing-ca", "tsa", "ocsp", "seal", "paper-code", "log", "evidence", "department-tls"} <= kinds
+
+
 def test_nothing_is_overwritten(ceremony: Any, clock: Any) -> None:
     """The second run of a plan makes no key, on no token."""
-    plan = first_plan("示例市", "示例市", "http://pki.example.test", {"甲": "a", "乙": "b"})
+    plan = first_plan("示例市", Body("示例市"), "http://pki.example.test", {"甲": "a", "乙": "b"})
     before = {name: len(token.keys()) for name, token in ceremony.tokens.items()}
     with pytest.raises(CeremonyImpossible, match='already holds a key "root"'):
         hold_ceremony(plan, ceremony.tokens, clock)
@@ -155,7 +242,7 @@ def test_the_ceremony_is_in_the_audit_log(register: CertificateRegister, ceremon
     assert {made["token_serial"] for made in details["certificates"]} == {
         token.info.serial for token in ceremony.tokens.values()
     }
-    assert rows == ["active"] * 9
+    assert rows == ["active"] * 11
 
 
 def test_a_later_ceremony_renews_the_tsa_and_the_crl(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 from pathlib import Path
 
@@ -73,6 +74,30 @@ class Faulty:
         """How often the module saw `logins` or `signs`, over all processes."""
         path = Path(f"{self._control}.{name}")
         return int(path.read_text()) if path.exists() else 0
+
+
+@pytest.fixture
+def hosts_of():
+    """The processes that this one has started to serve a module."""
+
+    def found(module: str) -> list[int]:
+        name = os.fsencode(os.path.realpath(module))
+        return [
+            int(folder.name)
+            for folder in Path("/proc").glob("[0-9]*")
+            if name in (arguments := _read(folder / "cmdline").split(b"\0"))
+            and b"hardware.host_child" in arguments
+            and _read(folder / "stat").rpartition(b")")[2].split()[1] == b"%d" % os.getpid()
+        ]
+
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b") ? 0"
 
 
 @pytest.fixture

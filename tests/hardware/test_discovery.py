@@ -1,4 +1,7 @@
-"""The table of what is plugged in (field report B13), from sysfs trees and scans as they come."""
+"""The table of what is plugged in, from sysfs trees and scans as they come.
+
+Field report B13: without libusb, or with a serial that cannot be read, nothing is listed at all.
+"""
 
 from __future__ import annotations
 

@@ -43,10 +43,11 @@ def opened(faulty, token, driver):
         yield opened
 
 
-# --- PINs (field report B01) -----------------------------------------------------------------------------------
+# --- PINs (field report B01: a service keeps trying a bad PIN and locks the key) --------------------------------
 
 
 def test_one_wrong_pin_ends_the_batch(faulty, token):
+    """Field report B01: a service keeps trying a bad PIN and locks the key."""
     faulty.faults(pin_tries=3)
     with pytest.raises(PinIncorrect):
         open_token(faulty.module, serial=token.serial, pin="000000")
@@ -144,7 +145,9 @@ def test_removed_mid_sign_by_any_code_is_one_error_and_heals(faulty, token, open
     with pytest.raises(TokenRemoved):
         key.sign(b"data", ECDSA)
     faulty.faults()
+    before = faulty.seen("logins")
     assert verifies(ECDSA, key.public_key, key.sign(b"data", ECDSA), b"data")
+    assert faulty.seen("logins") - before <= 1
 
 
 def test_a_fault_on_a_token_that_is_there_is_not_a_removal(faulty, opened):

@@ -1,4 +1,8 @@
-"""Certificate and key are paired by public key (field report B05), the signing pair chosen by key usage."""
+"""Certificate and key are paired by public key, the signing pair is chosen by key usage.
+
+Field report B05: certificates that share an id, authorities without a key, a key without label; the wrong one is
+offered.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +108,7 @@ def sm2_certificate() -> bytes:
 
 
 def test_an_sm2_certificate_on_the_token_is_carried_and_named(opened):
-    """Field report B45: the list works, the key type is named, nothing raises from below."""
+    """Field report B45, an SM2 certificate stops everything: here the list works and the key type is named."""
     der = sm2_certificate()
     opened.store_certificate(der, label="sm2", id=b"\x09")
     assert der in opened.certificates()

@@ -1,4 +1,7 @@
-"""PINs: where they come from, and where they are never seen (field report B55)."""
+"""PINs: where they come from, and where they are never seen.
+
+Field report B55: PINs in logs, an empty PIN sent to the token, a PIN file's line end taken for part of the PIN.
+"""
 
 from __future__ import annotations
 
@@ -104,8 +107,8 @@ def test_core_dumps_are_off_once_a_pin_was_used(store, token):
     assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0  # PR_GET_DUMPABLE: also where a program takes the dumps
 
 
-def test_a_module_host_has_no_pin_in_its_arguments_or_environment_and_dumps_no_core(faulty, token):
-    """Field report B55, while the PIN is really at the module: the host process that holds it is looked into."""
+def test_a_module_host_has_no_pin_in_its_arguments_or_environment_and_dumps_no_core(faulty, token, hosts_of):
+    """Field report B55 (PINs in logs and arguments): the process is looked into that really holds the PIN."""
     with open_token(faulty.module, serial=token.serial, pin=USER_PIN, keep_pin=True) as opened:
         assert opened.keys() == []
         (host,) = hosts_of(faulty.module)
@@ -113,19 +116,6 @@ def test_a_module_host_has_no_pin_in_its_arguments_or_environment_and_dumps_no_c
         for process in (host, os.getpid()):
             for what in ("cmdline", "environ"):
                 assert USER_PIN.encode() not in Path(f"/proc/{process}/{what}").read_bytes()
-
-
-def hosts_of(module: str) -> list[int]:
-    """The processes that serve the module, by their command line."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"hardware.host_child" in arguments and module.encode() in arguments:
-            found.append(int(folder.name))
-    return found
 
 
 def test_markers_of_one_token_do_not_concern_another(tmp_path):

@@ -20,7 +20,7 @@ from hardware.records import KeyRecord
 from hardware.wire import decode as unpack
 from hardware.wire import encode, encode_failure, open_answer
 
-# --- field report B08 ------------------------------------------------------------------------------------------
+# --- field report B08: raw r and s embedded, or leading zeros mishandled; a few signatures in a hundred fail ------
 
 
 @pytest.mark.parametrize("first", [0x00, 0x01, 0x7F, 0x80, 0xFF])

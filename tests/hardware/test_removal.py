@@ -1,15 +1,25 @@
-"""A token pulled in the middle of the day, and back: SoftHSM with its token folder moved away (field report B02)."""
+"""A token pulled in the middle of the day, and back: SoftHSM with its token folder moved away.
+
+Field report B02: the key is pulled in the middle of a job or plugged in late, and the service is dead until it is
+started anew.
+"""
 
 from __future__ import annotations
+
+import os
+import shutil
+import signal
 
 import pytest
 
 from hardware.driver import list_tokens, open_token, process_driver
-from hardware.errors import PinRequired, TokenGone, TokenRemoved
+from hardware.errors import ModuleCrashed, PinRequired, TokenGone, TokenRemoved
+from hardware.module_host import ModuleHost
 from hardware.ports import Mechanism
 from hardware.signing_plans import verifies
 
 USER_PIN, SO_PIN = "246810", "13579135"
+ECDSA = Mechanism.ECDSA_SHA256
 
 
 @pytest.fixture
@@ -109,3 +119,55 @@ def test_a_lost_login_never_shows_as_a_token_without_keys(store, token):
     with pytest.raises(PinRequired):
         asked.keys()
     asked.close()
+
+
+@pytest.fixture
+def beside(store):
+    """A token that is logged in without a kept PIN, so that its module may not be started anew under it."""
+    info = store.create("示例在旁", user_pin=USER_PIN, so_pin=SO_PIN)
+    with open_token(store.module, serial=info.serial, pin=USER_PIN, write=True) as opened:
+        yield opened.generate("p256", label="beside", id=b"\x01")
+
+
+@pytest.fixture
+def hosted(store, beside):
+    """(opened token, its key, its folder): made while `beside` is logged in, so a host process serves it."""
+    known = set((store.folder / "tokens").iterdir())
+    maker = ModuleHost(store.module)
+    info = maker.init_token(None, SO_PIN, "示例另处")
+    maker.init_pin(info.serial, SO_PIN, USER_PIN)
+    maker.close()
+    (folder,) = set((store.folder / "tokens").iterdir()) - known
+    with open_token(store.module, serial=info.serial, pin=USER_PIN, write=True, keep_pin=True) as opened:
+        yield opened, opened.generate("p256", label="k", id=b"\x01"), folder
+
+
+def test_a_folder_deleted_under_a_hosted_token_is_a_removal_at_each_call(store, beside, hosted, hosts_of):
+    """The token next to it goes on; the host neither dies nor is left behind in numbers."""
+    opened, key, folder = hosted
+    assert key.sign(b"data", Mechanism.ECDSA_SHA256)
+    shutil.rmtree(folder)
+    for call in (lambda: key.sign(b"data", Mechanism.ECDSA_SHA256), opened.certificates, lambda: list(opened.keys())):
+        for _ in range(2):
+            with pytest.raises(TokenGone):
+                call()
+        assert beside.sign(b"data", Mechanism.ECDSA_SHA256)
+    assert len(hosts_of(store.module)) == 1
+
+
+def test_a_host_that_aborts_costs_one_named_error_and_nobody_else(store, beside, hosted, hosts_of):
+    """As SoftHSM does when its own bookkeeping breaks: SIGABRT in the process that serves the token."""
+    _, key, _ = hosted
+    assert key.sign(b"data", Mechanism.ECDSA_SHA256)
+    (host,) = hosts_of(store.module)
+    os.kill(host, signal.SIGABRT)
+    outcomes = []
+    for number in range(5):
+        data = b"%d" % number
+        try:
+            outcomes.append(verifies(ECDSA, key.public_key, key.sign(data, ECDSA), data))
+        except ModuleCrashed:
+            outcomes.append("crashed")
+        assert beside.sign(data, ECDSA)
+    assert outcomes.count("crashed") <= 1
+    assert outcomes[-4:] == [True] * 4

@@ -41,7 +41,7 @@ def test_four_threads_sign_without_an_error(store, token):
 
 
 def test_two_at_once_share_the_login_and_one_may_leave(store, token):
-    """Field report B10."""
+    """Field report B10: two jobs log in at once; the second fails, or its end logs the first out."""
     both_in = threading.Barrier(2)
 
     def opens(_: int):
@@ -59,7 +59,7 @@ def test_two_at_once_share_the_login_and_one_may_leave(store, token):
 
 
 def test_sessions_do_not_leak_when_half_of_the_calls_fail(store, token):
-    """Field report B12."""
+    """Field report B12: sessions leak until the token gives no more."""
     opened = open_token(store.module, serial=token.serial, pin=USER_PIN, write=True)
     key = opened.generate("p256", label="k", id=b"\x01")
     for index in range(100):
@@ -92,7 +92,7 @@ def test_another_pin_than_the_accepted_one_is_refused_without_a_try(store, token
 
 
 def test_tokens_with_one_label_are_told_apart_by_serial(store):
-    """Field report B03."""
+    """Field report B03: two tokens share a label, and the first that is found is used."""
     tokens = [store.create("示例重名", user_pin=USER_PIN, so_pin=SO_PIN) for _ in range(2)]
     with pytest.raises(AmbiguousToken) as caught:
         open_uri("pkcs11:token=示例重名", module=store.module, pin=USER_PIN)

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
@@ -45,6 +46,29 @@ def test_every_mechanism_verifies(opened, kind, mechanisms):
     for mechanism in mechanisms:
         for data in (b"", b"first", b"second" * 1000):
             assert verifies(mechanism, key.public_key, key.sign(data, mechanism), data)
+
+
+@pytest.mark.parametrize("kind", ["p256", "p384"])
+def test_no_ecdsa_signature_fails_for_its_leading_bytes(opened, kind):
+    """Field report B08: raw r and s embedded, or leading zeros mishandled, so that a few in a hundred fail.
+
+    SoftHSM gives raw halves; it signs until one with a leading zero byte and one with a leading bit were seen.
+    """
+    mechanism = Mechanism.ECDSA_SHA256 if kind == "p256" else Mechanism.ECDSA_SHA384
+    key = opened.generate(kind, label=kind, id=b"\x01")
+    bits = key.public_key.key_size
+    short = high = False
+    for number in range(5000):
+        data = b"%d" % number
+        signature = key.sign(data, mechanism)
+        assert verifies(mechanism, key.public_key, signature, data)
+        halves = decode_dss_signature(signature)
+        assert encode_dss_signature(*halves) == signature  # minimal DER
+        short = short or min(halves).bit_length() <= bits - 8
+        high = high or max(halves).bit_length() == bits
+        if short and high:
+            return
+    raise AssertionError("no signature with a short half came")
 
 
 def test_a_mechanism_for_another_key_type_is_refused_by_name(opened):

@@ -15,7 +15,8 @@ turn one into a status code or an exit code.
     ├── MechanismUnsupported
     ├── ModuleProblem: ModuleMissing, ModuleUnusable, ModuleFault, ModuleCrashed, ModuleTimeout,
     │                  GarbledAnswer, InitialisedElsewhere, ForkedProcess, SoftHsmMissing
-    └── UriInvalid
+    ├── UriInvalid: UriAttributeUnsupported
+    └── KnownKeysUnreadable
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ from .token_errors import (
     KeyNotFound,
     KeyProblem,
     KeyTypeUnsupported,
+    KnownKeysUnreadable,
     LabelIsFixed,
     MechanismUnsupported,
     ModuleCrashed,
@@ -73,6 +75,7 @@ from .token_errors import (
     TokenNotInitialised,
     TokenRemoved,
     TokenWriteProtected,
+    UriAttributeUnsupported,
     UriInvalid,
 )
 
@@ -92,6 +95,7 @@ __all__ = [
     "KeyNotFound",
     "KeyProblem",
     "KeyTypeUnsupported",
+    "KnownKeysUnreadable",
     "LabelIsFixed",
     "Language",
     "ManagementKeyIncorrect",
@@ -131,6 +135,7 @@ __all__ = [
     "TokenRemoved",
     "TokenWriteProtected",
     "TpmLocked",
+    "UriAttributeUnsupported",
     "UriInvalid",
     "all_kinds",
     "rebuild",

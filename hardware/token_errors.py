@@ -313,3 +313,26 @@ class UriInvalid(NamedTokenError):
         "例：pkcs11:serial=0123456789abcdef;object=seal。", "Example: pkcs11:serial=0123456789abcdef;object=seal."
     )
     BLANKS = ("uri",)
+
+
+class UriAttributeUnsupported(UriInvalid):
+    code = "uri_attribute_unsupported"
+    WHAT = Text(
+        "密码设备地址 {uri} 用了 {attribute}，此处不按它查找密码设备。",
+        "Token address {uri} has {attribute}, by which tokens are not found here.",
+    )
+    ADVICE = Text(
+        "插槽会变、驱动会换；请用序列号：pkcs11:serial=…。",
+        "Slots and drivers change: name the serial, pkcs11:serial=….",
+    )
+    BLANKS = ("uri", "attribute")
+
+
+class KnownKeysUnreadable(NamedTokenError):
+    code = "known_keys_unreadable"
+    WHAT = Text("已知设备表 {path} 无法读取。", "The table of known keys {path} cannot be read.")
+    ADVICE = Text(
+        "须为 UTF-8 的 CSV，首行为列名，每行至少有 usb_ids（如 096e:0807）和 name。",
+        "It is a CSV in UTF-8 with a line of column names; each row has at least usb_ids (like 096e:0807) and name.",
+    )
+    BLANKS = ("path",)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from .errors import UriInvalid
+from .errors import UriAttributeUnsupported, UriInvalid
 from .ports import TokenInfo
 
 # RFC 7512, 2.3: attribute name in the URI -> field.
@@ -27,6 +27,9 @@ _PATH = {
 _QUERY = {"pin-source": "pin_source", "module-path": "module_path", "module-name": "module_name"}
 # pk11-res-avail in a path, besides the unreserved characters that quote_from_bytes keeps anyway.
 _SAFE_IN_PATH, _SAFE_IN_QUERY = ":[]@!$'()*+,=&", ":[]@!$'()*+,=/?|"
+# They name a slot or a library, which are not what a token is found by here: to ignore one would match too much.
+_UNSUPPORTED = ("slot-id", "slot-manufacturer", "slot-description", "library-manufacturer", "library-description",
+                "library-version")  # fmt: skip
 _TYPES = ("public", "private", "cert", "secret-key", "data")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -48,7 +51,7 @@ class TokenUri:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises UriInvalid. Unknown vendor attributes (x-…) are ignored, as RFC 7512 2.3 allows."""
+        """Raises UriInvalid. Unknown vendor attributes are ignored, as RFC 7512 2.3 allows."""
         if not text.lower().startswith("pkcs11:") or _ESCAPE.search(text) or re.search(r"\s", text):
             raise UriInvalid(uri=_without_pin(text))
         path, _, query = text[len("pkcs11:") :].partition("?")
@@ -96,6 +99,8 @@ def _take(values: dict[str, str | bytes], part: str, names: Mapping[str, str], t
     name, equals, raw = part.partition("=")
     if name == "pin-value":
         raise UriInvalid(uri=_without_pin(text), detail="pin-value: a PIN never stands in a URI")
+    if name in _UNSUPPORTED:
+        raise UriAttributeUnsupported(uri=_without_pin(text), attribute=name)
     field = names.get(name)
     if not equals or (field and field in values):
         raise UriInvalid(uri=_without_pin(text), detail=name)

@@ -8,13 +8,17 @@ Columns of the CSV: `usb_ids` (vid:pid, several by space), `name`, `interface` (
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from hardware.errors import KnownKeysUnreadable
 from hardware.module_paths import find_module
+
+_USB_ID = re.compile("[0-9a-fA-F]{4}:[0-9a-fA-F]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,26 @@ class KnownKey:
 
 
 def known_keys(override: Path | None = None) -> list[KnownKey]:
-    """The keys that ship with us, after those of the operator's file, which are matched first."""
+    """The keys that ship with us, after those of the operator's file, which are matched first. KnownKeysUnreadable."""
     ours = _read((files(__package__) / "usb_keys.csv").read_text("utf-8").splitlines())
     if override is None:
         return ours
-    return _read(override.read_text("utf-8").splitlines()) + ours
+    try:
+        return _read(override.read_text("utf-8-sig").splitlines()) + ours
+    except (OSError, ValueError, csv.Error) as error:
+        raise KnownKeysUnreadable(path=str(override), detail=str(error)) from error
 
 
 def _read(lines: list[str]) -> list[KnownKey]:
-    return [_known(row) for row in csv.DictReader(lines)]
+    """ValueError with the line where a row is not one."""
+    rows = csv.DictReader(lines)
+    found = []
+    for row in rows:
+        ids = (row.get("usb_ids") or "").split()
+        if not row.get("name") or not ids or not all(map(_USB_ID.fullmatch, ids)):
+            raise ValueError(f"line {rows.line_num}")
+        found.append(_known(row))
+    return found
 
 
 def _known(row: Mapping[str, str]) -> KnownKey:

@@ -345,8 +345,8 @@ def test_a_place_that_the_card_does_not_have_is_named(card):
 
 
 def test_a_card_pulled_and_put_back_signs_again_in_the_same_open_token(card, reader, pcsc):
-    """Field report B02 (dead until started anew after a pull): here the module has it open, and the PIN is kept, so nobody
-    is asked again."""
+    """Field report B02 (dead until started anew after a pull): here the module has it open, and the PIN is kept, so
+    nobody is asked again."""
     public = card.generate()
     card.import_for(public)
     with open_token(card.module, serial=card.serial, pin="123456", keep_pin=True) as opened:

@@ -14,7 +14,7 @@ from hardware.discovery.readers import Reader
 from hardware.discovery.slots import ModuleScan, scan_module
 from hardware.discovery.survey import survey
 from hardware.discovery.usb_devices import UsbDevice, scan_usb
-from hardware.errors import ModuleTimeout
+from hardware.errors import KnownKeysUnreadable, ModuleTimeout
 from hardware.ports import PinState, TokenInfo
 from hardware.records import SlotReport
 
@@ -57,6 +57,30 @@ def test_the_operators_own_file_comes_first(tmp_path):
     own.write_text("usb_ids,name,interface,speaks,linux\n096e:0807,本市的密钥,0b,pkcs11,libours.so\n", encoding="utf-8")
     found = recognise(known_keys(own), "096e:0807", ["0b"])
     assert (found.name, found.modules) == ("本市的密钥", ("libours.so",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"name,linux\n\xd6\xd0,libours.so\n",
+        b"usb_ids,linux\n096e:0807,libours.so\n",
+        "usb_ids,name\n096e,示例密钥\n".encode(),
+        "usb_ids,name\n096e:0807,示例密钥\n,另一种\n".encode(),
+    ],
+)
+def test_an_operator_s_file_that_is_no_such_table_is_named(tmp_path, content):
+    own = tmp_path / "keys.csv"
+    if content is not None:
+        own.write_bytes(content)
+    with pytest.raises(KnownKeysUnreadable, match=r"keys\.csv"):
+        known_keys(own)
+
+
+def test_an_operator_s_file_saved_by_a_spreadsheet_is_read(tmp_path):
+    own = tmp_path / "keys.csv"
+    own.write_text("usb_ids,name,linux\n1234:5678,示例密钥,libours.so\n", encoding="utf-8-sig")
+    assert known_keys(own)[0].name == "示例密钥"
 
 
 # --- USB --------------------------------------------------------------------------------------------------------

@@ -155,8 +155,8 @@ def test_a_tpm_signs_and_a_wrong_pin_costs_one_of_its_three_tries(tpm):
 
 
 def test_a_locked_tpm_is_shown_as_locked_until_its_dictionary_lock_is_lifted(tpm):
-    """Field report B01 (tried until it locks): no flag of a TPM says so, and more tries would only lengthen it. The guard
-    remembers."""
+    """Field report B01 (tried until it locks): no flag of a TPM says so, and more tries would only lengthen it. The
+    guard remembers."""
     driver = Driver()
     port = driver.modules.port(tpm)
     info = port.init_token(None, SO_PIN, "sample-tpm")

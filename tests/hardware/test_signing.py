@@ -48,20 +48,18 @@ def test_every_mechanism_verifies(opened, kind, mechanisms):
             assert verifies(mechanism, key.public_key, key.sign(data, mechanism), data)
 
 
-@pytest.mark.parametrize("kind", ["p256", "p384"])
-def test_no_ecdsa_signature_fails_for_its_leading_bytes(opened, kind):
+def test_no_ecdsa_signature_fails_for_its_leading_bytes(opened):
     """Field report B08: raw r and s embedded, or leading zeros mishandled, so that a few in a hundred fail.
 
     SoftHSM gives raw halves; it signs until one with a leading zero byte and one with a leading bit were seen.
     """
-    mechanism = Mechanism.ECDSA_SHA256 if kind == "p256" else Mechanism.ECDSA_SHA384
-    key = opened.generate(kind, label=kind, id=b"\x01")
+    key = opened.generate("p256", label="k", id=b"\x01")
     bits = key.public_key.key_size
     short = high = False
     for number in range(5000):
         data = b"%d" % number
-        signature = key.sign(data, mechanism)
-        assert verifies(mechanism, key.public_key, signature, data)
+        signature = key.sign(data, Mechanism.ECDSA_SHA256)
+        assert verifies(Mechanism.ECDSA_SHA256, key.public_key, signature, data)
         halves = decode_dss_signature(signature)
         assert encode_dss_signature(*halves) == signature  # minimal DER
         short = short or min(halves).bit_length() <= bits - 8

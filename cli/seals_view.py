@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.pki_home import home_settings, moment, print_rows
 from cli.seals_parts import Json, Seal, SealUsage, open_register, print_document, read_bytes, row_json
 from signing_service.errors import SigningServiceError, Text
+
+if TYPE_CHECKING:
+    from signing_service.seals.seal_signature import SealSignature
+    from signing_service.seals.structures import SealData
 
 
 def add_views(app: typer.Typer) -> None:
@@ -100,28 +105,74 @@ def ledger(ctx: typer.Context, seal: Seal, as_json: Json = False) -> None:
 
 
 def read(
-    file: Annotated[Path, typer.Argument(help="A seal as data (.esl): GM/T 0031 or GB/T 38540.")],
+    file: Annotated[Path, typer.Argument(help="A seal (.esl), a signed value (.dat), or an OFD file.")],
     as_json: Json = False,
 ) -> None:
-    """What a seal file says: version, name, validity, picture, maker's algorithm and signature."""
-    from signing_service.seals.structures import read_seal
+    """What a seal or what was signed with one says: version, name, validity, picture, algorithms, signatures."""
+    from signing_service.seals.seal_signature import ZIP, signed_values
 
-    seal = read_seal(read_bytes(file))
+    content = read_bytes(file)
+    if content.startswith(ZIP):
+        values = signed_values(content)
+        document: dict[str, Any] = {"signatures": {name: _value_or_problem(value) for name, value in values.items()}}
+    else:
+        document = _seal_or_value(content)
+    print_document(document, as_json)
+
+
+def _value_or_problem(value: bytes) -> dict[str, Any]:
+    """A bare signature without a seal, which OFD allows too, is told by its problem."""
+    from signing_service.seals.seal_signature import read_seal_signature
+
     try:
-        seal.check_maker_signature()
-        maker = "intact"
+        return signature_json(read_seal_signature(value))
     except SigningServiceError as refusal:
-        maker = refusal.code
-    print_document(
-        {
-            "version": seal.version, "vendor": seal.vendor, "id": seal.es_id, "name": seal.name, "kind": seal.kind,
-            "valid_from": seal.valid_from.isoformat(), "valid_until": seal.valid_until.isoformat(),
-            "picture": {"type": seal.picture_type, "width_mm": seal.width_mm, "height_mm": seal.height_mm},
-            "certificates": [hashlib.sha256(each).hexdigest() for each in seal.certificates],
-            "maker_algorithm": seal.algorithm, "maker_signature": maker,
-        },
-        as_json,
-    )  # fmt: skip
+        return {"problem": refusal.code, "text": refusal.explain("zh")}
+
+
+def _seal_or_value(content: bytes) -> dict[str, Any]:
+    """Raises SealUnreadable, for a seal, where it is neither."""
+    from signing_service.seals.seal_signature import read_seal_signature
+    from signing_service.seals.structures import SealUnreadable, read_seal
+
+    try:
+        return seal_json(read_seal(content))
+    except SealUnreadable as no_seal:
+        try:
+            return signature_json(read_seal_signature(content))
+        except SealUnreadable:
+            raise no_seal from None
+
+
+def seal_json(seal: SealData) -> dict[str, Any]:
+    """A seal as one document."""
+    return {
+        "version": seal.version, "vendor": seal.vendor, "id": seal.es_id, "name": seal.name, "kind": seal.kind,
+        "valid_from": seal.valid_from.isoformat(), "valid_until": seal.valid_until.isoformat(),
+        "picture": {"type": seal.picture_type, "width_mm": seal.width_mm, "height_mm": seal.height_mm},
+        "certificates": [hashlib.sha256(each).hexdigest() for each in seal.certificates],
+        "maker_algorithm": seal.algorithm, "maker_signature": _outcome(seal.check_maker_signature),
+    }  # fmt: skip
+
+
+def signature_json(value: SealSignature) -> dict[str, Any]:
+    """A signed value with its seal as one document."""
+    return {
+        "version": value.version, "signed_at": value.signed_at.isoformat() if value.signed_at else None,
+        "algorithm": value.algorithm, "signature": _outcome(value.check_signature),
+        "signer": hashlib.sha256(value.signer).hexdigest(), "signer_is_the_seals": value.signer_is_the_seals,
+        "data_hash": value.data_hash.hex(), "signs": value.property_info, "timestamp": bool(value.timestamp),
+        "seal": seal_json(value.seal),
+    }  # fmt: skip
+
+
+def _outcome(check: Callable[[], None]) -> str:
+    """`intact`, else the refusal's code: broken, or an algorithm that cannot be checked here."""
+    try:
+        check()
+    except SigningServiceError as refusal:
+        return refusal.code
+    return "intact"
 
 
 def picture(

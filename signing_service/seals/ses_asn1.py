@@ -1,4 +1,4 @@
-"""The ASN.1 of electronic seals: GM/T 0031-2014 (v1), GB/T 38540-2020 (v4), GM/T 0031-2025 (v5)."""
+"""The ASN.1 of seals and seal signatures: GM/T 0031-2014 (v1), GB/T 38540-2020 (v4), GM/T 0031-2025 (v5)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ class CertificateDigests(core.SequenceOf):  # type: ignore[misc]
     _child_spec = CertificateDigest
 
 
+class CertificateListV1(core.SequenceOf):  # type: ignore[misc]
+    """OCTET STRINGs; some makers of v1 wrote a text where no certificate is bound."""
+
+    _child_spec = core.Any
+
+
 class SesPropertyV1(core.Sequence):  # type: ignore[misc]
     _fields: ClassVar[list[Any]] = [
-        ("type", core.Integer), ("name", core.UTF8String), ("cert_list", CertificateList),
+        ("type", core.Integer), ("name", core.UTF8String), ("cert_list", CertificateListV1),
         ("create_date", core.UTCTime), ("valid_start", core.UTCTime), ("valid_end", core.UTCTime),
     ]  # fmt: skip
 
@@ -115,3 +121,33 @@ class SesSeal(core.Sequence):  # type: ignore[misc]
 
 class SesSealTagged(core.Sequence):  # type: ignore[misc]
     _fields: ClassVar[list[Any]] = [("es_seal_info", SesSealInfoTagged), *SesSeal._fields[1:]]
+
+
+class SesToSignV1(core.Sequence):  # type: ignore[misc]
+    """v1: the signer's certificate and algorithm stand inside what is signed."""
+
+    _fields: ClassVar[list[Any]] = [
+        ("version", core.Integer), ("eseal", core.Any), ("time_info", core.BitString), ("data_hash", core.BitString),
+        ("property_info", core.IA5String), ("cert", core.OctetString), ("sign_alg_id", core.ObjectIdentifier),
+    ]  # fmt: skip
+
+
+class SesSignatureV1(core.Sequence):  # type: ignore[misc]
+    _fields: ClassVar[list[Any]] = [("to_sign", SesToSignV1), ("signature", core.BitString)]
+
+
+class SesToSign(core.Sequence):  # type: ignore[misc]
+    """v4 and v5."""
+
+    _fields: ClassVar[list[Any]] = [
+        ("version", core.Integer), ("eseal", core.Any), ("time_info", core.GeneralizedTime),
+        ("data_hash", core.BitString), ("property_info", core.IA5String),
+        ("ext_datas", ExtensionDatas, {"explicit": 0, "optional": True}),
+    ]  # fmt: skip
+
+
+class SesSignature(core.Sequence):  # type: ignore[misc]
+    _fields: ClassVar[list[Any]] = [
+        ("to_sign", SesToSign), ("cert", core.OctetString), ("sign_alg_id", core.ObjectIdentifier),
+        ("signature", core.BitString), ("time_stamp", core.BitString, {"explicit": 0, "optional": True}),
+    ]  # fmt: skip

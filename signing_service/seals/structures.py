@@ -189,7 +189,7 @@ def make_seal(
 def read_seal_info(info: bytes) -> Any:
     """Parse a DER SES_SealInfo of v4, nothing left over and nothing written otherwise. Raises SealUnreadable."""
     try:
-        return _exact(ses_asn1.SesSealInfo, info)
+        return exact(ses_asn1.SesSealInfo, info)
     except (ValueError, TypeError, KeyError) as failure:
         raise SealUnreadable(str(failure)) from failure
 
@@ -206,17 +206,18 @@ def read_seal(encoded: bytes) -> SealData:
 
 
 def _read_v1(encoded: bytes) -> SealData:
-    seal = _exact(ses_asn1.SesSealV1, encoded)
+    seal = exact(ses_asn1.SesSealV1, encoded)
     info, sign = seal["es_seal_info"], seal["sign_info"]
     if info["header"]["version"].native not in (1, 2, 3):
         raise ValueError("the version does not fit the structure")
     signed = ses_asn1.SesSigned({"es_seal_info": info, "cert": sign["cert"], "sign_alg_id": sign["sign_alg_id"]})
-    certificates = tuple(item.native for item in info["property"]["cert_list"])
+    listed = (item.parse() for item in info["property"]["cert_list"])
+    certificates = tuple(item.native for item in listed if isinstance(item, core.OctetString))
     return replace(
         _common(info, certificates, ()),
         maker=sign["cert"].native,
         algorithm_oid=sign["sign_alg_id"].dotted,
-        signature=_octets(sign["sign_data"]),
+        signature=octets(sign["sign_data"]),
         to_be_signed=signed.dump(),
         encoded=encoded,
     )
@@ -224,9 +225,9 @@ def _read_v1(encoded: bytes) -> SealData:
 
 def _read_later(encoded: bytes) -> SealData:
     try:
-        seal = _exact(ses_asn1.SesSeal, encoded)
+        seal = exact(ses_asn1.SesSeal, encoded)
     except ValueError:
-        seal = _exact(ses_asn1.SesSealTagged, encoded)
+        seal = exact(ses_asn1.SesSealTagged, encoded)
     info, stamp = seal["es_seal_info"], seal["time_stamp"]
     version = info["header"]["version"].native
     if version not in (4, 5) or (version == 4 and stamp.native is not None):
@@ -239,10 +240,10 @@ def _read_later(encoded: bytes) -> SealData:
         _common(info, certificates, digests),
         maker=seal["cert"].native,
         algorithm_oid=seal["sign_alg_id"].dotted,
-        signature=_octets(seal["signed_value"]),
+        signature=octets(seal["signed_value"]),
         to_be_signed=info.dump(),
         encoded=encoded,
-        timestamp=b"" if stamp.native is None else _octets(stamp),
+        timestamp=b"" if stamp.native is None else octets(stamp),
     )
 
 
@@ -274,7 +275,7 @@ def _common(info: Any, certificates: tuple[bytes, ...], digests: tuple[tuple[str
     )  # fmt: skip
 
 
-def _exact(kind: Any, content: bytes) -> Any:
+def exact(kind: Any, content: bytes) -> Any:
     value = kind.load(content, strict=True)
     value.native  # noqa: B018 - asn1crypto parses lazily; this reads all of it
     if value.dump(force=True) != content:
@@ -298,7 +299,7 @@ def _bits(octets: bytes) -> tuple[int, ...]:
     return tuple(int(bit) for octet in octets for bit in f"{octet:08b}")
 
 
-def _octets(bits: Any) -> bytes:
+def octets(bits: Any) -> bytes:
     """A BIT STRING that holds whole octets."""
     content = bytes(bits.contents)
     if not content or content[0] != 0:

@@ -115,3 +115,26 @@ def _subtree(start: int, end: int, nodes: Nodes) -> bytes:
         return nodes(level, start >> level)
     middle = start + _split(size)
     return node_hash(_subtree(start, middle, nodes), _subtree(middle, end, nodes))
+
+
+class GrowingTree:
+    """A tree that only knows its head: leaf hashes come one by one, memory is logarithmic."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._subtrees: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        complete = self.size
+        while complete & 1:
+            leaf, complete = node_hash(self._subtrees.pop(), leaf), complete >> 1
+        self._subtrees.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        if not self._subtrees:
+            return EMPTY_ROOT
+        whole, *larger = reversed(self._subtrees)
+        for subtree in larger:
+            whole = node_hash(subtree, whole)
+        return whole

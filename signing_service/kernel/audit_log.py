@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Index, String, insert, select, text
@@ -20,6 +20,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from signing_service.kernel.database import Base, Database, UtcDateTime
 
 ALLOWED, REFUSED = "allowed", "refused"
+_COMMITTED = (
+    "at", "kind", "result", "reason", "actor", "department", "certificate", "subject", "digest", "details",
+)  # fmt: skip
 
 
 class AuditEntry(Base):
@@ -90,15 +93,24 @@ class AuditLog:
             return _append(session, act, at, REFUSED, reason)
 
 
-def leaf_hash(act: Act, at: datetime, result: str, reason: str, salt: str) -> str:
-    """SHA-256 over salt and canonical JSON of the entry: the salted commitment that goes into the log's tree."""
-    content = {
-        "kind": act.kind, "actor": act.actor, "subject": act.subject, "department": act.department,
-        "certificate": act.certificate, "digest": act.digest, "details": dict(act.details),
-        "at": at.isoformat(timespec="microseconds"), "result": result, "reason": reason,
-    }  # fmt: skip
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+def content_of(entry: AuditEntry) -> dict[str, Any]:
+    """What the leaf commits to, as plain JSON."""
+    return _plain({name: getattr(entry, name) for name in _COMMITTED})
+
+
+def commitment(content: Mapping[str, Any], salt: str) -> str:
+    """SHA-256 over salt and canonical JSON of an entry's content: the salted commitment that goes into the tree."""
+    canonical = json.dumps(dict(content), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(bytes.fromhex(salt) + canonical.encode()).hexdigest()
+
+
+def erase_person(entry: AuditEntry) -> None:
+    """Forget who it was and what else was noted; time, kind, result and the leaf stay, so the log's proofs stay whole.
+
+    Without the salt nobody can show by trial what the leaf committed to. The caller logs the erasure itself.
+    """
+    entry.salt = entry.actor = entry.certificate = entry.digest = ""
+    entry.details = {}
 
 
 def entries_about(session: Session, subject: str) -> list[AuditEntry]:
@@ -114,9 +126,15 @@ def _append(session: Session, act: Act, at: datetime, result: str, reason: str) 
 
 
 def _row(act: Act, at: datetime, result: str, reason: str) -> dict[str, Any]:
-    salt = secrets.token_hex(32)
-    return {
-        "at": at, "kind": act.kind, "result": result, "reason": reason, "actor": act.actor,
+    """In UTC, as the database gives it back: the leaf must be the same when it is computed from the row."""
+    content = {
+        "at": at.astimezone(UTC), "kind": act.kind, "result": result, "reason": reason, "actor": act.actor,
         "department": act.department, "certificate": act.certificate, "subject": act.subject, "digest": act.digest,
-        "details": dict(act.details), "salt": salt, "leaf": leaf_hash(act, at, result, reason, salt),
+        "details": dict(act.details),
     }  # fmt: skip
+    salt = secrets.token_hex(32)
+    return {**content, "salt": salt, "leaf": commitment(_plain(content), salt)}
+
+
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {**content, "at": content["at"].isoformat(timespec="microseconds")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from signing_service.verification.certificates import Certificate
 from signing_service.verification.chain import TrustStore
@@ -14,6 +15,17 @@ from signing_service.verification.policy import Policy
 from signing_service.verification.ports import Facts
 from signing_service.verification.report import Check, SignatureReport
 from signing_service.verification.revocation import RevocationData
+
+
+class TrustContext(Protocol):
+    """What judging a certificate's trust needs of a run; also outside a document."""
+
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def store(self) -> TrustStore: ...
+    @property
+    def revocation(self) -> RevocationData: ...
 
 
 @dataclass(slots=True)

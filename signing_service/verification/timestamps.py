@@ -12,7 +12,7 @@ from datetime import datetime
 from signing_service.verification.algorithms import believed_until, new_hash, public_key
 from signing_service.verification.certificates import Certificate, load_all
 from signing_service.verification.container import Container, read_container, read_timestamp
-from signing_service.verification.context import Context, Judged
+from signing_service.verification.context import Context, Judged, TrustContext
 from signing_service.verification.cryptography_check import check_identity, check_value, find_signer
 from signing_service.verification.errors import UnreadableCms, UnsupportedAlgorithm
 from signing_service.verification.policy import Purpose
@@ -103,7 +103,7 @@ def _state_time(judged: Judged, best: datetime, context: Context) -> None:
     judged.report.signed_at, judged.report.time_source = best, "timestamp"
 
 
-def judge_token(raw: bytes, stamped: bytes, known: datetime, context: Context) -> Token:
+def judge_token(raw: bytes, stamped: bytes, known: datetime, context: TrustContext) -> Token:
     """Judge one RFC 3161 token over `stamped`, known to exist at `known`."""
     try:
         container = read_container(raw)
@@ -128,7 +128,7 @@ def judge_token(raw: bytes, stamped: bytes, known: datetime, context: Context) -
 
 
 def _token_trust(
-    container: Container, certificate: Certificate, time: datetime, known: datetime, context: Context
+    container: Container, certificate: Certificate, time: datetime, known: datetime, context: TrustContext
 ) -> Token:
     context.store.add(container.certificates)
     context.revocation.add(container.crls, container.ocsp_responses)

@@ -10,7 +10,7 @@ from datetime import datetime
 from signing_service.verification.algorithms import believed_until, public_key, signature_algorithm
 from signing_service.verification.certificates import Certificate
 from signing_service.verification.chain import Chain, NoChain, outside_validity
-from signing_service.verification.context import Context
+from signing_service.verification.context import TrustContext
 from signing_service.verification.errors import UnsupportedAlgorithm
 from signing_service.verification.fetching import fetch_for
 from signing_service.verification.policy import Policy, Purpose
@@ -42,7 +42,7 @@ class Trust:
 
 
 def judge_trust(
-    certificate: Certificate, purposes: Sequence[Purpose], when: datetime, proven: bool, context: Context
+    certificate: Certificate, purposes: Sequence[Purpose], when: datetime, proven: bool, context: TrustContext
 ) -> Trust:
     """Is `certificate` good for one of `purposes` at `when`? `proven`: a trusted time shows the signature existed
     then."""
@@ -110,7 +110,7 @@ def _validity(chain: Chain, when: datetime, proven: bool) -> Trust | None:
     return Trust("certificate_not_yet_valid", "not_yet_valid", "NOT_YET_VALID", detail, chain)
 
 
-def _revocation(chain: Chain, when: datetime, proven: bool, context: Context) -> Trust:
+def _revocation(chain: Chain, when: datetime, proven: bool, context: TrustContext) -> Trust:
     """Every certificate below the anchor, the leaf first; the first problem counts, and a later revocation is
     remembered."""
     since: Statement | None = None
@@ -134,7 +134,7 @@ def _revocation(chain: Chain, when: datetime, proven: bool, context: Context) ->
     return Trust(chain=chain, revoked_since=since)
 
 
-def _standing(certificate: Certificate, issuer: Certificate, when: datetime, context: Context) -> Standing:
+def _standing(certificate: Certificate, issuer: Certificate, when: datetime, context: TrustContext) -> Standing:
     policy: Policy = context.policy
     standing = context.revocation.standing(certificate, issuer, when, policy.at, policy.freshness)
     if standing.state == "unknown" and policy.fetcher is not None:

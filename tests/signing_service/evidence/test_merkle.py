@@ -99,3 +99,11 @@ def test_wrong_places_and_lengths_are_refused() -> None:
         merkle.root_of_inclusion(tree(0, 0), 0, 5, [bytes(32)])
     with pytest.raises(ValueError, match="does not extend"):
         merkle.consistency_proof(6, 5, tree)
+
+
+def test_a_tree_read_leaf_by_leaf_has_the_same_roots() -> None:
+    growing, tree = merkle.GrowingTree(), nodes_of(leaves(40))
+    for size in range(41):
+        assert (growing.size, growing.root()) == (size, merkle.root(size, tree))
+        if size < 40:
+            growing.append(tree(0, size))

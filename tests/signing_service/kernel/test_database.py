@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
-from signing_service.kernel.audit_log import Act, AuditEntry, AuditLog, entries_about, leaf_hash
+from signing_service.kernel.audit_log import Act, AuditEntry, AuditLog, commitment, content_of, entries_about
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbox import OutboxMessage, deliver, publish
 
@@ -96,9 +96,10 @@ def test_the_leaf_binds_every_field_and_needs_the_salt(database: Database) -> No
     act = Act("kind", "actor", "subject", details={"count": 1})
     with database.write() as session:
         entry = AuditLog().record(session, act, AT)
-    assert entry.leaf == leaf_hash(act, AT, "allowed", "", entry.salt)
-    assert entry.leaf != leaf_hash(act, AT, "refused", "", entry.salt)
-    assert entry.leaf != leaf_hash(act, AT, "allowed", "", "00" * 32)
+    content = content_of(entry)
+    assert entry.leaf == commitment(content, entry.salt)
+    assert entry.leaf != commitment({**content, "result": "refused"}, entry.salt)
+    assert entry.leaf != commitment(content, "00" * 32)
 
 
 def _publish(database: Database, key: str, at: datetime) -> None:

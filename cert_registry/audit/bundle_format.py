@@ -1,0 +1,81 @@
+"""The evidence bundle: a ZIP of public formats that another office can check without this system.
+
+manifest.json    format, log name, size of the log, which entries are inside, why they were exported
+checkpoint.txt   C2SP signed note over the log's tree;  checkpoint.tst  its RFC 3161 token (DER), where there is one
+earlier.jsonl    earlier checkpoints, each with a consistency proof (RFC 9162) to checkpoint.txt
+entries.jsonl    a line an entry: index, content, salt, leaf, and an inclusion proof unless the log is whole
+leaves.bin       of a whole log alone: the 32-byte hashes of all its leaves, one after another
+certificates/    PEM: the log key's certificate, first, and its issuers
+attachments/     the documents, their reports, revocation data
+README.html      the same for people
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+FORMAT = "zhengyin-evidence/1"
+MANIFEST, CHECKPOINT, TIMESTAMP = "manifest.json", "checkpoint.txt", "checkpoint.tst"
+EARLIER, ENTRIES, LEAVES, PAGE = "earlier.jsonl", "entries.jsonl", "leaves.bin", "README.html"
+CERTIFICATES, ATTACHMENTS = "certificates/", "attachments/"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """One entry of the log. `content` and `salt` are empty where a person's entry was erased; the leaf stays.
+
+    `leaf`: the commitment, 32 bytes in hex; `proof`: hashes of 32 bytes, lowest first.
+    """
+
+    index: int
+    content: Mapping[str, Any]
+    salt: str
+    leaf: str
+    proof: Sequence[bytes] = ()
+
+    def dump(self) -> bytes:
+        line = {
+            "index": self.index, "content": dict(self.content), "salt": self.salt, "leaf": self.leaf,
+            "proof": packed(self.proof),
+        }  # fmt: skip
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+    @classmethod
+    def load(cls, line: bytes) -> EntryLine:
+        """Raises ValueError, KeyError or TypeError for what is no entry."""
+        found = json.loads(line)
+        index, content, salt, leaf = found["index"], found["content"], found["salt"], found["leaf"]
+        if type(index) is not int or not isinstance(content, dict):
+            raise TypeError("index or content")
+        if len(bytes.fromhex(leaf)) != 32 or len(bytes.fromhex(salt)) not in (0, 32):
+            raise ValueError("leaf or salt")
+        return cls(index, content, salt, leaf, unpacked(found["proof"]))
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierLine:
+    """An earlier checkpoint's note, with the proof that the bundle's checkpoint extends it."""
+
+    note: str
+    proof: Sequence[bytes]
+
+    def dump(self) -> bytes:
+        return json.dumps({"note": self.note, "proof": packed(self.proof)}, ensure_ascii=False).encode() + b"\n"
+
+    @classmethod
+    def load(cls, line: bytes) -> EarlierLine:
+        """Raises ValueError, KeyError or TypeError for what is none."""
+        found = json.loads(line)
+        return cls(str(found["note"]), unpacked(found["proof"]))
+
+
+def packed(hashes: Sequence[bytes]) -> list[str]:
+    return [base64.b64encode(one).decode() for one in hashes]
+
+
+def unpacked(texts: Sequence[str]) -> list[bytes]:
+    return [base64.b64decode(text, validate=True) for text in texts]

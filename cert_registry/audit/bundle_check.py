@@ -1,17 +1,17 @@
 """Checking an evidence bundle offline: nothing but the bundle, and a checkpoint that the reader held before.
 
-1. the checkpoint's signature by the log key, 2. the reader's own checkpoint by the same key, and that the log extends
-it, 3. each entry: its content against its commitment, its commitment against the tree, 4. the timestamp and the log
-key's certificate, where trust anchors are given.
+1. the checkpoint's signature by the log key; 2. the reader's own checkpoint by the same key (by an earlier one where
+trust anchors are given), and that the log extends it; 3. each entry: its content against its commitment, its
+commitment against the tree; 4. the timestamp and the log key's certificate, where trust anchors are given.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -30,7 +30,7 @@ from signing_service.verification.apart import judge_timestamp, why_not_trusted
 from signing_service.verification.policy import SIGNERS, Policy
 
 MOST_LINE_BYTES = MOST_PART_BYTES = 4 * 1024 * 1024
-_DAMAGED = (ValueError, RecursionError, KeyError, TypeError, zipfile.BadZipFile, OSError, EOFError, NotImplementedError)
+_DAMAGED = (ValueError, RecursionError, KeyError, zipfile.BadZipFile, OSError, EOFError, NotImplementedError)
 
 
 def check_bundle(path: Path, held: str | None = None, policy: Policy | None = None) -> Outcome:
@@ -54,23 +54,19 @@ class _Check:
     erased: int = 0
 
     def run(self, held: str | None, policy: Policy | None) -> Outcome:
-        manifest = json.loads(self._read(form.MANIFEST))
-        if manifest["format"] != form.FORMAT:
-            raise ValueError(f"format {manifest['format']!r}")
-        certificates = self._certificates()
-        key = _log_key(certificates[0])
+        manifest = form.Manifest.load(self._read(form.MANIFEST))
+        keys = [_log_key(certificate) for certificate in self._certificates(form.LOG_CERTIFICATES)]
         note = self._read(form.CHECKPOINT).decode()
         try:
-            checkpoint = opened(note, key)
+            checkpoint = opened(note, keys[0])
         except CheckpointInvalid as failure:
             return self._outcome(0, Finding("checkpoint_invalid", detail=failure.explain("en")))
-        own = self._held(held, key, checkpoint)
-        whole = bool(manifest["whole"])
-        roots = self._whole_log(checkpoint, own) if whole else self._selected(checkpoint)
+        own = self._held(held, keys if policy else keys[:1], checkpoint)
+        roots = self._whole_log(checkpoint, own) if manifest.whole else self._selected(checkpoint)
         if own is not None:
             self._extends(own, checkpoint, roots)
-        self._attachments(manifest["attachments"])
-        self._trust(note, certificates, policy)
+        self._attachments(manifest.attachments)
+        self._trust(note, policy)
         return self._outcome(checkpoint.size)
 
     def _outcome(self, size: int, *more: Finding) -> Outcome:
@@ -84,24 +80,26 @@ class _Check:
             raise ValueError(f"{name} is too large")
         return content
 
-    def _certificates(self) -> list[bytes]:
-        names = sorted(name for name in self.bundle.namelist() if name.startswith(form.CERTIFICATES))
-        found = [x509.load_pem_x509_certificate(self._read(name)) for name in names]
-        if not found:
-            raise ValueError("no certificate of the log key")
-        return [certificate.public_bytes(Encoding.DER) for certificate in found]
+    def _parts(self, prefix: str) -> list[bytes]:
+        return [self._read(name) for name in sorted(self.bundle.namelist()) if name.startswith(prefix)]
 
-    def _held(self, held: str | None, key: LogKey, checkpoint: Checkpoint) -> Checkpoint | None:
+    def _certificates(self, prefix: str) -> list[bytes]:
+        found = [x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER) for pem in self._parts(prefix)]
+        if not found and prefix == form.LOG_CERTIFICATES:
+            raise ValueError("no certificate of the log key")
+        return found
+
+    def _held(self, held: str | None, keys: Sequence[LogKey], checkpoint: Checkpoint) -> Checkpoint | None:
         if held is None:
             self.not_checked.append(
                 Text(
                     "没有提供事先持有的检查点:无法发现整本日志被改写或换成旧备份。",
-                    "No checkpoint held before was given: a log rewritten as a whole or an older backup cannot be seen.",
+                    "No checkpoint held before was given: a wholly rewritten log or an older backup cannot be seen.",
                 )
             )
             return None
         try:
-            own = opened(held, key)
+            own = opened(held, *keys)
         except CheckpointInvalid as failure:
             self.findings.append(Finding("other_log", detail=failure.explain("en")))
             return None
@@ -176,13 +174,13 @@ class _Check:
         if not included:
             self.findings.append(Finding("entry_not_in_log", entry.index))
 
-    def _attachments(self, digests: dict[str, str]) -> None:
+    def _attachments(self, digests: Mapping[str, str]) -> None:
         for name, digest in digests.items():
             with self.bundle.open(form.ATTACHMENTS + name) as content:
                 if hashlib.file_digest(content, "sha256").hexdigest() != digest:  # type: ignore[arg-type]
                     self.findings.append(Finding("attachment_changed", detail=name))
 
-    def _trust(self, note: str, certificates: list[bytes], policy: Policy | None) -> None:
+    def _trust(self, note: str, policy: Policy | None) -> None:
         if policy is None:
             self.not_checked.append(
                 Text(
@@ -191,21 +189,30 @@ class _Check:
                 )
             )
             return
-        why = why_not_trusted(certificates[0], certificates[1:], SIGNERS, policy)
-        if why is not None:
-            self.findings.append(Finding("log_key_not_trusted", detail=why))
+        issuers, logs = self._certificates(form.ISSUERS), self._certificates(form.LOG_CERTIFICATES)
+        policy = replace(policy, crls=[*policy.crls, *self._parts(form.REVOCATION)])
+        proven = self._timestamp(note, issuers, policy)
+        for certificate in logs:
+            why = why_not_trusted(certificate, issuers, SIGNERS, policy, proven)
+            if why is not None:
+                self.findings.append(Finding("log_key_not_trusted", detail=why))
+
+    def _timestamp(self, note: str, issuers: list[bytes], policy: Policy) -> datetime | None:
+        """The time that it proves."""
         if form.TIMESTAMP not in self.bundle.namelist():
             self.not_checked.append(Text("检查点还没有时间戳。", "The checkpoint has no timestamp yet."))
-            return
-        token = judge_timestamp(self._read(form.TIMESTAMP), note.encode(), policy, certificates)
+            return None
+        token = judge_timestamp(self._read(form.TIMESTAMP), note.encode(), policy, issuers)
         if token.state != "good":
             self.findings.append(Finding("timestamp_invalid", detail=token.detail))
+            return None
+        return token.time
 
 
 def _log_key(certificate: bytes) -> LogKey:
     key = x509.load_der_x509_certificate(certificate).public_key()
     if not isinstance(key, EllipticCurvePublicKey | Ed25519PublicKey):
-        raise TypeError("the log key is of no known kind")
+        raise ValueError("the log key is of no known kind")
     return key
 
 

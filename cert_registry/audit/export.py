@@ -77,9 +77,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Enclosed:
-    """What goes into the bundle beside the log. Certificates are DER, the log key's own first."""
+    """What goes into the bundle beside the log. DER; of the log's certificates the present one first."""
 
-    certificates: Sequence[bytes]
+    log_certificates: Sequence[bytes]
+    issuers: Sequence[bytes] = ()
+    crls: Sequence[bytes] = ()
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     reason: str = ""
 
@@ -102,14 +104,21 @@ def export(session: Session, target: Path, wanted: Wanted, enclosed: Enclosed, a
         if last.timestamp:
             bundle.writestr(form.TIMESTAMP, last.timestamp)
         bundle.writestr(form.EARLIER, b"".join(line.dump() for line in _earlier(session, size, wanted.held)))
-        for number, der in enumerate(enclosed.certificates):
-            pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
-            bundle.writestr(f"{form.CERTIFICATES}{number:02d}.pem", pem)
-        for name, content in enclosed.attachments.items():
-            bundle.writestr(form.ATTACHMENTS + name, content)
+        _write_enclosed(bundle, enclosed)
         bundle.writestr(form.MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1))
         bundle.writestr(form.PAGE, bundle_page(manifest, _shown(session, wanted, size)))
     return written
+
+
+def _write_enclosed(bundle: zipfile.ZipFile, enclosed: Enclosed) -> None:
+    for prefix, ders in ((form.LOG_CERTIFICATES, enclosed.log_certificates), (form.ISSUERS, enclosed.issuers)):
+        for number, der in enumerate(ders):
+            pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+            bundle.writestr(f"{prefix}{number:02d}.pem", pem)
+    for number, crl in enumerate(enclosed.crls):
+        bundle.writestr(f"{form.REVOCATION}{number:02d}.crl", crl)
+    for name, content in enclosed.attachments.items():
+        bundle.writestr(form.ATTACHMENTS + name, content)
 
 
 def _manifest(last: LogCheckpoint, wanted: Wanted, enclosed: Enclosed, at: datetime, entries: int) -> dict[str, object]:

@@ -64,13 +64,14 @@ def signed(checkpoint: Checkpoint, key: LogKey, sign: Callable[[bytes], bytes]) 
     return f"{checkpoint.body.decode()}\n{_DASH}{checkpoint.origin} {line}\n"
 
 
-def opened(note: str, key: LogKey) -> Checkpoint:
-    """The checkpoint of a note that `key` signed under the origin's name. Raises CheckpointInvalid."""
+def opened(note: str, *keys: LogKey) -> Checkpoint:
+    """The checkpoint of a note that one of `keys` signed under the origin's name. Raises CheckpointInvalid."""
     checkpoint, lines = parsed(note)
-    wanted = key_id(checkpoint.origin, key)
-    for name, identifier, signature in lines:
-        if name == checkpoint.origin and identifier == wanted and _verifies(key, signature, checkpoint.body):
-            return checkpoint
+    for key in keys:
+        wanted = key_id(checkpoint.origin, key)
+        for name, identifier, signature in lines:
+            if name == checkpoint.origin and identifier == wanted and _verifies(key, signature, checkpoint.body):
+                return checkpoint
     raise CheckpointInvalid("没有该日志密钥的有效签名。", "It bears no valid signature of the log's key.")
 
 

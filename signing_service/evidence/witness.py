@@ -72,15 +72,16 @@ class Witness(Protocol):
 class FolderWitness:
     """One file a checkpoint, never overwritten: a mounted share, a second disk, a write-once medium."""
 
-    def __init__(self, folder: Path, key: LogKey) -> None:
-        self._folder, self._key = folder, key
+    def __init__(self, folder: Path, *keys: LogKey) -> None:
+        """`keys`: the log's present key, and earlier ones that signed what is held."""
+        self._folder, self._keys = folder, keys
 
     @property
     def name(self) -> str:
         return str(self._folder)
 
     def keep(self, note: str, proof_from: Callable[[int], Sequence[bytes]]) -> str:
-        new = opened(note, self._key)
+        new = opened(note, *self._keys)
         try:
             held = self.newest()
             if held is not None and not _extends(held, new, proof_from):
@@ -97,7 +98,7 @@ class FolderWitness:
         if not self._folder.is_dir():
             raise WitnessUnavailable(self.name, "no such folder")
         kept = sorted(self._folder.glob(f"*{SUFFIX}"))
-        return opened(kept[-1].read_text("utf-8"), self._key) if kept else None
+        return opened(kept[-1].read_text("utf-8"), *self._keys) if kept else None
 
 
 class ServerWitness:

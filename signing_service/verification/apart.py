@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from signing_service.verification.certificates import load
 from signing_service.verification.chain import TrustStore
@@ -31,11 +32,15 @@ def judge_timestamp(token: bytes, stamped: bytes, policy: Policy, others: Iterab
 
 
 def why_not_trusted(
-    certificate: bytes, others: Iterable[bytes], purposes: Sequence[Purpose], policy: Policy
+    certificate: bytes, others: Iterable[bytes], purposes: Sequence[Purpose], policy: Policy, proven: datetime | None
 ) -> str | None:
-    """None when `certificate` (DER) is good for one of `purposes` at the policy's time; else why it is not."""
+    """None when `certificate` (DER) is good for one of `purposes`; else why it is not.
+
+    `proven`: the time at which a believed timestamp shows its signature to have existed; None: judged as of now.
+    """
     loaded = load(certificate)
     if loaded is None:
         return "it is no certificate"
-    trust = judge_trust(loaded, purposes, policy.at, False, _Apart.of(policy, others))
+    when = min(proven or policy.at, policy.at)
+    trust = judge_trust(loaded, purposes, when, proven is not None, _Apart.of(policy, others))
     return None if trust.code is None else trust.detail

@@ -271,7 +271,7 @@ def rebuilt(path: Path, target: Path, instead: dict[str, bytes | None]) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", [form.MANIFEST, form.CHECKPOINT, form.ENTRIES, form.LEAVES, f"{form.CERTIFICATES}00.pem"]
+    "name", [form.MANIFEST, form.CHECKPOINT, form.ENTRIES, form.LEAVES, f"{form.LOG_CERTIFICATES}00.pem"]
 )
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b'{"format": "zhengyin-evidence/1"}', b"[" * 50_000])
 def test_a_damaged_bundle_never_holds(log: Log, name: str, content: bytes | None) -> None:

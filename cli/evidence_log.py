@@ -1,0 +1,113 @@
+"""The audit log of a home put together: its key in custody, its timestamps, its witnesses from HOME/witnesses.toml."""
+
+from __future__ import annotations
+
+import base64
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hardware.ports import Mechanism
+from signing_service.custody.errors import ServiceNotInCustody
+from signing_service.custody.ports import CustodyPort
+from signing_service.custody.structures import LOG
+from signing_service.errors import SigningServiceError, Text
+from signing_service.evidence.checkpoint import LogKey
+from signing_service.evidence.log_checkpoints import LogCheckpoints, LogSigner
+from signing_service.evidence.log_tree import sequence_entries
+from signing_service.evidence.witness import FolderWitness, ServerWitness, Witness
+from signing_service.kernel.clock import Clock
+from signing_service.kernel.database import Database
+from signing_service.kernel.outbound import Outbound, OutboundPolicy
+from signing_service.settings import Settings
+
+FILE_NAME = "witnesses.toml"
+
+
+class WitnessesUnreadable(SigningServiceError):
+    code = "witnesses_unreadable"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            Text(f"无法读取见证处清单 {path}。", f"The list of witnesses {path} cannot be read."),
+            why=Text(f"原因:{why}。", f"Cause: {why}."),
+            advice=Text(
+                '每处写一节 [[witness]]:folder = "目录",或 url = "地址" 和 key = "Ed25519 公钥的 base64"。',
+                'Write a section [[witness]] for each: folder = "PATH", or url = "ADDRESS" and key = "base64 of its '
+                'Ed25519 key".',
+            ),
+        )
+
+
+def log_certificates(custody: CustodyPort) -> list[bytes]:
+    """The log key's certificate, DER, and its issuers."""
+    return list(custody.service_certificates(LOG))
+
+
+def log_checkpoints(
+    settings: Settings, database: Database, custody: CustodyPort, clock: Clock, timestamp: Callable[[bytes], bytes]
+) -> LogCheckpoints:
+    """Raises ServiceNotInCustody, WitnessesUnreadable."""
+    key = _log_key(custody)
+
+    def sign(body: bytes) -> bytes:
+        on_curve = isinstance(key, EllipticCurvePublicKey)
+        return custody.sign_service(LOG, body, Mechanism.ECDSA_SHA256 if on_curve else Mechanism.ED25519)
+
+    signer = LogSigner(origin(settings), key, sign, timestamp)
+    return LogCheckpoints(database, clock, signer, witnesses(settings, key))
+
+
+def keep_evidence(database: Database, checkpoints: LogCheckpoints) -> list[SigningServiceError]:
+    """What is due each minute: positions, a checkpoint, its timestamp, the witnesses. Returns what did not work and
+    can be made up for; raises LogRewritten."""
+    while sequence_entries(database):
+        pass
+    checkpoints.issue()
+    failures: list[SigningServiceError] = []
+    try:
+        checkpoints.stamp()
+    except SigningServiceError as failure:
+        failures.append(failure)
+    return failures + checkpoints.bring_to_witnesses()
+
+
+def origin(settings: Settings) -> str:
+    """The log's name: the home's address without its scheme."""
+    return f"{settings.base_url.partition('://')[2].rstrip('/')}/log"
+
+
+def witnesses(settings: Settings, key: LogKey) -> list[Witness]:
+    """Those that the operator named. Raises WitnessesUnreadable."""
+    path = settings.home / FILE_NAME
+    if not path.exists():
+        return []
+    try:
+        entries = tomllib.loads(path.read_text("utf-8")).get("witness", [])
+        return [_witness(settings, key, entry) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
+        raise WitnessesUnreadable(path, str(failure)) from failure
+
+
+def _witness(settings: Settings, key: LogKey, entry: dict[str, Any]) -> Witness:
+    if entry.keys() == {"folder"}:
+        return FolderWitness(Path(entry["folder"]), key)
+    if entry.keys() != {"url", "key"}:
+        raise ValueError(f"a witness has folder, or url and key, not {', '.join(sorted(entry)) or 'nothing'}")
+    cosigner = Ed25519PublicKey.from_public_bytes(base64.b64decode(entry["key"], validate=True))
+    return ServerWitness(entry["url"], cosigner, Outbound(OutboundPolicy(settings.outbound_hosts)))
+
+
+def _log_key(custody: CustodyPort) -> LogKey:
+    certificates = log_certificates(custody)
+    if not certificates:
+        raise ServiceNotInCustody(LOG)
+    key = x509.load_der_x509_certificate(certificates[0]).public_key()
+    if not isinstance(key, EllipticCurvePublicKey | Ed25519PublicKey):
+        raise ServiceNotInCustody(LOG)
+    return key

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from cert_registry.errors import Text
 from cert_registry.web.api import make_api
+from cert_registry.web.log_endpoints import make_log
 from cert_registry.web.pages import make_pages
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.status_lists import make_status_lists
@@ -27,9 +28,10 @@ def create_app(parts: RegistryParts) -> FastAPI:
     The OpenAPI document is at /api/openapi.json, a page for people at /api/docs.
     """
     given = parts.service or service.Parts(database=parts.database, clock=parts.clock)
+    own = (make_api(parts), make_log(parts.database), make_status_lists(parts), make_pages(parts))
     whole = replace(
         given,
-        routers=[*given.routers, make_api(parts), make_status_lists(parts), make_pages(parts)],
+        routers=[*given.routers, *own],
         links=[*given.links, VERIFY],
         templates=[*given.templates, WEB / "templates"],
     )

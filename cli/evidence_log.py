@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import base64
 import tomllib
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import select
 
+from cli.stage import Stage
 from hardware.ports import Mechanism
 from signing_service.custody.errors import ServiceNotInCustody
-from signing_service.custody.ports import CustodyPort
 from signing_service.custody.structures import LOG
 from signing_service.errors import SigningServiceError, Text
 from signing_service.evidence.checkpoint import LogKey
 from signing_service.evidence.log_checkpoints import LogCheckpoints, LogSigner
 from signing_service.evidence.log_tree import sequence_entries
 from signing_service.evidence.witness import FolderWitness, ServerWitness, Witness
-from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
+from signing_service.pades.ports import Timestamper
+from signing_service.pki.certificates import CertificateRow
 from signing_service.settings import Settings
 
 FILE_NAME = "witnesses.toml"
@@ -44,23 +46,30 @@ class WitnessesUnreadable(SigningServiceError):
         )
 
 
-def log_certificates(custody: CustodyPort) -> list[bytes]:
-    """The log key's certificate, DER, and its issuers."""
-    return list(custody.service_certificates(LOG))
-
-
-def log_checkpoints(
-    settings: Settings, database: Database, custody: CustodyPort, clock: Clock, timestamp: Callable[[bytes], bytes]
-) -> LogCheckpoints:
-    """Raises ServiceNotInCustody, WitnessesUnreadable."""
-    key = _log_key(custody)
+def home_checkpoints(stage: Stage, timestamper: Timestamper) -> LogCheckpoints:
+    """The log of an opened home. Raises ServiceNotInCustody, WitnessesUnreadable."""
+    keys = [_key_of(certificate) for certificate in known_log_certificates(stage)[0]]
 
     def sign(body: bytes) -> bytes:
-        on_curve = isinstance(key, EllipticCurvePublicKey)
-        return custody.sign_service(LOG, body, Mechanism.ECDSA_SHA256 if on_curve else Mechanism.ED25519)
+        on_curve = isinstance(keys[0], EllipticCurvePublicKey)
+        return stage.custody.sign_service(LOG, body, Mechanism.ECDSA_SHA256 if on_curve else Mechanism.ED25519)
 
-    signer = LogSigner(origin(settings), key, sign, timestamp)
-    return LogCheckpoints(database, clock, signer, witnesses(settings, key))
+    signer = LogSigner(origin(stage.settings), keys[0], sign, timestamper.timestamp)
+    return LogCheckpoints(stage.database, stage.clock, signer, witnesses(stage.settings, keys))
+
+
+def known_log_certificates(stage: Stage) -> tuple[list[bytes], list[bytes]]:
+    """The log key's certificates, the present one first and earlier ones after it; and the issuers. DER."""
+    certificates = stage.custody.service_certificates(LOG)
+    if not certificates:
+        raise ServiceNotInCustody(LOG)
+    present, *issuers = certificates
+    with stage.database.read() as session:
+        rows = session.scalars(
+            select(CertificateRow).where(CertificateRow.profile == "log").order_by(CertificateRow.id)
+        )
+        earlier = [row.der for row in rows if row.der and row.der != present]
+    return [present, *earlier], issuers
 
 
 def keep_evidence(database: Database, checkpoints: LogCheckpoints) -> list[SigningServiceError]:
@@ -82,32 +91,29 @@ def origin(settings: Settings) -> str:
     return f"{settings.base_url.partition('://')[2].rstrip('/')}/log"
 
 
-def witnesses(settings: Settings, key: LogKey) -> list[Witness]:
+def witnesses(settings: Settings, keys: Sequence[LogKey]) -> list[Witness]:
     """Those that the operator named. Raises WitnessesUnreadable."""
     path = settings.home / FILE_NAME
     if not path.exists():
         return []
     try:
         entries = tomllib.loads(path.read_text("utf-8")).get("witness", [])
-        return [_witness(settings, key, entry) for entry in entries]
+        return [_witness(settings, keys, entry) for entry in entries]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
         raise WitnessesUnreadable(path, str(failure)) from failure
 
 
-def _witness(settings: Settings, key: LogKey, entry: dict[str, Any]) -> Witness:
+def _witness(settings: Settings, keys: Sequence[LogKey], entry: dict[str, Any]) -> Witness:
     if entry.keys() == {"folder"}:
-        return FolderWitness(Path(entry["folder"]), key)
+        return FolderWitness(Path(entry["folder"]), *keys)
     if entry.keys() != {"url", "key"}:
         raise ValueError(f"a witness has folder, or url and key, not {', '.join(sorted(entry)) or 'nothing'}")
     cosigner = Ed25519PublicKey.from_public_bytes(base64.b64decode(entry["key"], validate=True))
     return ServerWitness(entry["url"], cosigner, Outbound(OutboundPolicy(settings.outbound_hosts)))
 
 
-def _log_key(custody: CustodyPort) -> LogKey:
-    certificates = log_certificates(custody)
-    if not certificates:
-        raise ServiceNotInCustody(LOG)
-    key = x509.load_der_x509_certificate(certificates[0]).public_key()
+def _key_of(certificate: bytes) -> LogKey:
+    key = x509.load_der_x509_certificate(certificate).public_key()
     if not isinstance(key, EllipticCurvePublicKey | Ed25519PublicKey):
         raise ServiceNotInCustody(LOG)
     return key

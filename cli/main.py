@@ -32,6 +32,7 @@ COMMANDS = {
     "approvals": ("cli.approvals", "app", "Cases and their course."),
     "licences": ("cli.licences", "app", "Electronic licences."),
     "print": ("cli.print_copies", "app", "Print copies and paper codes."),
+    "audit": ("cli.audit", "app", "The audit log: checkpoints, evidence, checking it."),
 }
 
 

@@ -1,13 +1,16 @@
 """The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back; due
-successions of bodies carried out, open uses of seals ended, custody's stops kept in step with the seal register."""
+successions of bodies carried out, open uses of seals ended, custody's stops kept in step with the seal register,
+the audit log's tree grown and witnessed."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.certificate_warnings import certificate_warnings
+from cli.evidence_log import home_checkpoints, keep_evidence
 from cli.registry_parts import RegistryDesk
 from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
@@ -23,8 +26,10 @@ from signing_service.seals.succession import SuccessionBook
 from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
 ENDINGS = "endings"
+EVIDENCE = "evidence"
 SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
 
 
@@ -45,10 +50,15 @@ def make_worker(settings: Settings, url: str) -> Worker:
     def return_copies(*_rows: object) -> None:
         PrintLedger(stage.database, stage.clock).expire_pending()
 
+    def keep_log(*_rows: object) -> None:
+        for failure in keep_evidence(stage.database, home_checkpoints(stage, http_timestamper(settings, url))):
+            _LOG.warning("%s: %s", failure.code, failure.explain("en"))
+
     desk = make_home_desk(stage, url)
     work: dict[str, Callable[..., object]] = {
         CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
         ENDINGS: certificate_warnings(stage.database, stage.clock),
+        EVIDENCE: keep_log,
         **seal_work(settings, stage.seal_register(), stage.custody),
     }  # fmt: skip
     return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])

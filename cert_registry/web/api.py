@@ -11,6 +11,7 @@ from cert_registry.web.api_subscriptions import subscription_routes
 from cert_registry.web.api_verify import verify_routes
 from cert_registry.web.calls import Calls
 from cert_registry.web.log_batch import LogBatch
+from cert_registry.web.log_endpoints import LatestCheckpoint
 from cert_registry.web.parts import Caller, RegistryParts
 from cert_registry.web.rate_limit import RateLimit
 
@@ -19,7 +20,8 @@ PREFIX = "/api/v1"
 
 def make_api(parts: RegistryParts) -> APIRouter:
     """All routes under /api/v1. Every one of them authenticates; none is reachable without a caller."""
-    calls, limit = Calls(parts, LogBatch(parts.database)), RateLimit(parts.settings.requests_per_minute)
+    calls = Calls(parts, LogBatch(parts.database), LatestCheckpoint(parts.database, parts.clock))
+    limit = RateLimit(parts.settings.requests_per_minute)
 
     def caller_of(request: Request) -> Caller:
         caller = parts.authenticate(request)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from cert_registry.errors import ExplainedError
 from cert_registry.web.evidence import EvidenceUnavailable
 from cert_registry.web.log_batch import LogBatch
+from cert_registry.web.log_endpoints import LatestCheckpoint
 from cert_registry.web.parts import Caller, RegistryParts
 from cert_registry.web.purposes import Purpose
 from signing_service.kernel.audit_log import Act, AuditLog
@@ -44,10 +45,11 @@ class Logged(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """`batch` is shared by all routes of an application."""
+    """`batch` and `checkpoint` are shared by all routes of an application."""
 
     parts: RegistryParts
     batch: LogBatch
+    checkpoint: LatestCheckpoint
 
     def look(
         self, kind: str, caller: Caller, purpose: Purpose, work: Callable[[Session, datetime, Trace], T]
@@ -93,6 +95,7 @@ class Calls:
             "matter": purpose.matter,
             "answer": dict(answer),
             "log": {"entry": logged.entry, "leaf": logged.leaf},
+            "checkpoint": self.checkpoint.note(),
         }
         try:
             return self.parts.evidence(claims)

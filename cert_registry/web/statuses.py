@@ -24,6 +24,7 @@ STATUS = {
     "personal_number_in_purpose": 422,
     "paper_code_invalid": 422,
     "not_found_here": 404,
+    "not_in_log_yet": 404,
     "other_issuer": 404,
     "grant_not_found": 404,
     "subscription_not_found": 404,

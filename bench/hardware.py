@@ -135,7 +135,7 @@ def _intervals(seconds: float) -> Iterator[None]:
     for number in range(1, SAMPLES + 1):
         time.sleep(max(0.0, started + seconds * number / SAMPLES - time.perf_counter()))
         if seconds > 120:
-            print(f"mixed work: {number * 100 // SAMPLES} %", file=sys.stderr, flush=True)
+            print(f"mixed work: {number * 100 // SAMPLES} %, {resident_kib()} KiB", file=sys.stderr, flush=True)
         yield
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
-import resource
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
+from hardware.core_dumps import forbid_core_dumps
 from hardware.errors import ExplainedError, Language
 
 # name: (module, attribute, one line of help). Modules load only when named, so that `sign` and `keys` start quickly.
@@ -39,13 +41,15 @@ COMMANDS = {
 class LazyCommands(TyperGroup):
     """Imports the module of a command only when that command is named."""
 
+    table: ClassVar[Mapping[str, tuple[str, str, str]]] = COMMANDS
+
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module, attribute, summary = COMMANDS[cmd_name]
+        module, attribute, summary = self.table[cmd_name]
         found = getattr(importlib.import_module(module), attribute)
         if not isinstance(found, typer.Typer):
             found = _alone(found)
@@ -55,7 +59,7 @@ class LazyCommands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in self.table.items()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,33 @@ class Invocation:
 
 # Rich tracebacks print local variables, among them PINs: off everywhere.
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
-app = typer.Typer(cls=LazyCommands, no_args_is_help=True, **PLAIN)
 
 
-@app.callback()
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"zhengyin {version('zhengyin')}")
+        raise typer.Exit
+
+
 def zhengyin(
     ctx: typer.Context,
     home: Annotated[Path, typer.Option(envvar="ZHENGYIN_HOME", help="The home folder.")] = Path("zhengyin-home"),
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Zhengyin (政印): digital signatures, electronic seals and electronic licences for a city government."""
     ctx.obj = Invocation(home=home.resolve(), language=language_of_terminal())
+
+
+def program(commands: type[LazyCommands]) -> typer.Typer:
+    """The program with these command groups."""
+    made = typer.Typer(cls=commands, no_args_is_help=True, **PLAIN)
+    made.callback()(zhengyin)
+    return made
+
+
+app = program(LazyCommands)
 
 
 def language_of_terminal() -> Language:
@@ -86,11 +107,11 @@ def language_of_terminal() -> Language:
     return "en" if locale.startswith("en") else "zh"
 
 
-def main() -> None:
+def main(run: typer.Typer = app) -> None:
     """Entry point. Keeps PINs out of core dumps, and turns named errors into a message and exit code 1."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_core_dumps()
     try:
-        app()
+        run()
     except ExplainedError as error:
         print(f"zhengyin: {error.explain(language_of_terminal())}", file=sys.stderr)
         sys.exit(1)

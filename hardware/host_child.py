@@ -1,7 +1,7 @@
 """The inside of a module host: one vendor module, one thread that calls it, commands on stdin, answers on stdout.
 
-Started by `module_host` as `python -m hardware.host_child MODULE`. When the owner goes away (end of stdin) the
-process ends at once, even while the vendor's code hangs.
+Started by `module_host` as `python -m hardware.host_child MODULE`, in a packed program as itself (`serve_if_host`).
+When the owner goes away (end of stdin) the process ends at once, even while the vendor's code hangs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from .module_port import OPERATIONS
 from .wire import decode, encode_answer, encode_failure
 
 HEADER = struct.Struct(">I")
+# The first argument by which a packed program is told to be a host.
+PACKED = "--pkcs11-module-host"
 
 
 def read_message(stream: BinaryIO) -> bytes | None:
@@ -72,6 +74,14 @@ def serve(path: str) -> None:
     write_message(answers, encode_answer("ready"))
     while True:
         write_message(answers, _answer(module, commands.get()))
+
+
+def serve_if_host(arguments: list[str]) -> bool:
+    """For the entry of a packed program: whether its arguments made it a host, which has then ended."""
+    if len(arguments) != 2 or arguments[0] != PACKED:
+        return False
+    serve(arguments[1])
+    return True
 
 
 if __name__ == "__main__":

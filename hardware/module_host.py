@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from .errors import ModuleCrashed, ModuleTimeout
-from .host_child import read_message, write_message
+from .host_child import PACKED, read_message, write_message
 from .module_port import OPERATIONS, ModulePort
 from .wire import encode, open_answer
 
@@ -62,11 +62,12 @@ class ModuleHost:
         self._end()
         self._answers = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "hardware.host_child", self.path],
+            [*_host_command(), self.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=self._child_environment(),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self.starts += 1
         threading.Thread(target=_collect, args=(self._process.stdout, self._answers), daemon=True).start()
@@ -118,6 +119,11 @@ class ModuleHost:
         """Ends the host; waits for a call that is under way."""
         with self._lock:
             self._end()
+
+
+def _host_command() -> list[str]:
+    """A packed program (PyInstaller) has no `python -m`: it starts itself, which `host_child.serve_if_host` answers."""
+    return [sys.executable, PACKED] if getattr(sys, "frozen", False) else [sys.executable, "-m", "hardware.host_child"]
 
 
 def _collect(stream: BinaryIO, answers: queue.SimpleQueue[bytes | None]) -> None:

@@ -52,6 +52,10 @@ class LibraryUnusable(Exception):
     """The file cannot be loaded as a PKCS#11 library; the message is the system's own."""
 
 
+def _nothing() -> None:
+    """For a module that has no OpenSSL in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class RawMechanism:
     """A mechanism by number, standard or vendor-defined, with its parameter as laid out in memory."""
@@ -80,6 +84,9 @@ class Cryptoki:
             name: prototype(address) for name in FUNCTIONS if (address := getattr(pointer.contents, name))
         }
         self._serial: AbstractContextManager[object] = nullcontext()
+        # A module that shares OpenSSL with this process (SoftHSM) leaves its failures in the thread's error queue,
+        # where Python's ssl would take them for its own and end a good connection.
+        self._forget_failures: Callable[[], object] = getattr(self._library, "ERR_clear_error", _nothing)
 
     def _call(self, name: str, *arguments: object) -> None:
         rv = self._rv(name, *arguments)
@@ -91,7 +98,9 @@ class Cryptoki:
         if function is None:
             return int(Rv.FUNCTION_NOT_SUPPORTED)
         with self._serial:
-            return function(*arguments)
+            rv = function(*arguments)
+        self._forget_failures()
+        return rv
 
     # --- library -----------------------------------------------------------------------------------------------
 

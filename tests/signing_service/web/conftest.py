@@ -109,15 +109,26 @@ def key_ring(tmp_path_factory):
 
 
 @pytest.fixture
-def office(key_ring, tmp_path, monkeypatch):
-    """A running server with its office."""
+def office_of(key_ring, tmp_path, monkeypatch):
+    """Starts a server with its office; see `desk_office.Office` for the options."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     store, authority, made = key_ring
     store.activate()
-    opened = desk_office.Office(tmp_path, made, authority)
-    opened.start()
-    yield opened
-    opened.stop()
+    with contextlib.ExitStack() as stack:
+
+        def start(**options):
+            opened = desk_office.Office(tmp_path, made, authority, **options)
+            opened.start()
+            stack.callback(opened.stop)
+            return opened
+
+        yield start
+
+
+@pytest.fixture
+def office(office_of):
+    """A running server with its office."""
+    return office_of()
 
 
 @pytest.fixture

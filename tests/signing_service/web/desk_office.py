@@ -62,8 +62,9 @@ class SetClock:
 class Office:
     """Everything of one deployment, and a server while `running`."""
 
-    def __init__(self, folder, ring, authority):
-        self.folder, self.ring, self.authority = folder, ring, authority
+    def __init__(self, folder, ring, authority, *, tls=None):
+        """`tls`: a file with the server's certificate and key; without it the server speaks plain HTTP."""
+        self.folder, self.ring, self.authority, self.tls = folder, ring, authority, tls
         self.clock, self.audit = SetClock(usb_keys.NOW), AuditLog()
         self.database = Database(f"sqlite:///{folder / 'zhengyin.db'}")
         event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
@@ -75,7 +76,7 @@ class Office:
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.socket.listen(64)
-        self.origin = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self.socket.getsockname()[1]}"
         self.desk = make_desk(
             DeskNeeds(
                 work=self.work, people=self.people, certificates=self.certificates, complete=PadesCompletion(),
@@ -94,7 +95,7 @@ class Office:
         parts = Parts(database=self.database, clock=self.clock, routers=self.desk.routers, links=links)
         app = create_app(settings, parts)
         self.server = uvicorn.Server(
-            uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
+            uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, ssl_certfile=self.tls)
         )
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()

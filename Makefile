@@ -2,7 +2,7 @@
 VENV := .venv/bin
 HOME_FOLDER ?= zhengyin-home
 
-.PHONY: demo serve test lint types contracts check bench soak lock pictures
+.PHONY: demo serve test agent lint types contracts check bench soak lock pictures
 
 demo:            ## The whole main job on SQLite + SoftHSM
 	@scripts/setup run
@@ -15,6 +15,10 @@ serve:           ## The pages, on the demo's home
 test:            ## All tests, on SQLite and on a PostgreSQL that the run starts
 	@scripts/setup test
 	$(VENV)/pytest -n 2
+
+agent:           ## The reviewer's program as one folder, dist/zhengyin-agent, for the system that it is built on
+	@scripts/setup test
+	$(VENV)/pyinstaller --noconfirm --log-level ERROR --distpath dist --workpath build/agent scripts/agent.spec
 
 lint:            ## Style and formatting
 	$(VENV)/ruff check .

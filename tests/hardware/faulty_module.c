@@ -23,7 +23,7 @@ typedef struct { void *mutexes[4]; ulong_t flags; void *reserved; } initialize_a
 typedef struct { char label[32], manufacturer[32], model[16], serial[16]; ulong_t flags; } token_info_head;
 
 enum { INITIALIZE = 0, GET_FUNCTION_LIST = 3, GET_TOKEN_INFO = 6, INIT_PIN = 10, OPEN_SESSION = 12, CLOSE_SESSION = 13,
-       CLOSE_ALL = 14, LOGIN = 18, GET_ATTRIBUTE = 24, FIND_INIT = 26, SIGN_INIT = 42, SIGN = 43 };
+       CLOSE_ALL = 14, LOGIN = 18, GET_ATTRIBUTE = 24, FIND_INIT = 26, SIGN_INIT = 42, SIGN = 43, WAIT_FOR_SLOT_EVENT = 67 };
 enum { MECHANISM_INVALID = 0x70, PIN_INCORRECT = 0xa0, PIN_LOCKED = 0xa4, SESSION_COUNT = 0xb1, CANT_LOCK = 0x0a,
        USER_NOT_LOGGED_IN = 0x101 };
 enum { COUNT_LOW = 0x10000, FINAL_TRY = 0x20000, LOCKED = 0x40000 };
@@ -150,11 +150,25 @@ static ulong_t get_attribute(ulong_t session, ulong_t object, attribute *wanted,
                                                                                            count);
     if (rv || count != 1) return rv;
     unsigned char *bytes = wanted->value;
+    if (wanted->type == 0x03 && setting("gbk_object_labels", 0) && bytes && wanted->length >= 4) {
+        memcpy(bytes, "\xca\xbe\xc0\xfd", 4);
+        wanted->length = 4;
+    }
     if (wanted->type == 0x202 && setting("always_authenticate", 0) && bytes) *bytes = 1;
     if (wanted->type == 0x100 && setting("sm2_keys", 0) && bytes) *(ulong_t *)bytes = SM2_KEY_TYPE;
     if (wanted->type == 0x180 && setting("sm2_keys", 0) && wanted->length == 10 && bytes)
         memcpy(bytes, "\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d", 10);
     return rv;
+}
+
+static ulong_t wait_for_slot_event(ulong_t flags, ulong_t *slot, void *reserved) {
+    long told = setting("slot_events", -1);
+    keep("waits", state("waits", 0) + 1);
+    if (told < 0)
+        return ((ulong_t (*)(ulong_t, void *, void *))real->call[WAIT_FOR_SLOT_EVENT])(flags, slot, reserved);
+    if (state("waits", 0) > told) for (;;) pause();
+    *slot = 0;
+    return 0;
 }
 
 static ulong_t find_init(ulong_t session, attribute *template, ulong_t count) {
@@ -212,6 +226,7 @@ ulong_t C_GetFunctionList(function_list **list) {
         ours.call[FIND_INIT] = find_init;
         ours.call[SIGN_INIT] = sign_init;
         ours.call[SIGN] = sign;
+        ours.call[WAIT_FOR_SLOT_EVENT] = wait_for_slot_event;
     }
     *list = &ours;
     return 0;

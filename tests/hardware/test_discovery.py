@@ -5,9 +5,13 @@ Field report B13: without libusb, or with a serial that cannot be read, nothing 
 
 from __future__ import annotations
 
+import queue
+import threading
+
 import pytest
 
 from hardware.discovery.changes import Changes
+from hardware.discovery.event_sources import SlotEvents
 from hardware.discovery.key_table import key_table
 from hardware.discovery.known_keys import known_keys, recognise
 from hardware.discovery.readers import Reader
@@ -193,6 +197,33 @@ def test_a_module_that_hangs_or_crashes_costs_its_own_line_only(faulty, token):
 
 
 # --- changes ----------------------------------------------------------------------------------------------------
+
+
+def test_slots_tell_through_a_host_and_the_wait_can_be_ended(faulty):
+    faulty.faults(slot_events=2)  # two events, then silence
+    source, told = SlotEvents(faulty.module), queue.SimpleQueue()
+    watcher = threading.Thread(target=source.watch, args=(lambda: told.put("slot"),))
+    watcher.start()
+    assert [told.get(timeout=30), told.get(timeout=30)] == ["slot", "slot"]
+    source.stop()
+    watcher.join(30)
+    assert not watcher.is_alive()
+    assert told.empty()
+
+
+def test_a_module_without_slot_events_is_asked_once(faulty):
+    told = []
+    SlotEvents(faulty.module).watch(lambda: told.append("slot"))  # SoftHSM does not have them: it returns
+    assert told == []
+    assert faulty.seen("waits") == 1
+
+
+def test_what_was_told_meanwhile_is_one_look():
+    changes = Changes(poll_seconds=3600)
+    for kind in ("usb", "reader", "usb", "slot"):
+        changes._events.put(kind)
+    assert next(iter(changes)) >= {"usb", "reader", "slot"}
+    changes.stop()
 
 
 def test_without_any_event_the_watch_polls_slowly_and_stops_at_once():

@@ -254,6 +254,12 @@ def test_labels_that_are_not_utf8_do_not_stop_the_list(faulty, token, fault, lab
     assert (found.serial, found.label) == (token.serial, label)
 
 
+def test_labels_of_keys_in_gbk_are_read_too(faulty, opened):
+    opened.generate("p256", label="seal key", id=b"\x01")
+    faulty.faults(gbk_object_labels=1)
+    assert [key.label for key in opened.keys()] == ["示例"]  # noqa: SIM118  # a token is no mapping
+
+
 # --- sessions and locking, in-process --------------------------------------------------------------------------
 
 
@@ -296,6 +302,14 @@ def test_a_module_that_cannot_lock_is_called_by_one_thread_at_a_time(faulty, tok
 
 
 # --- SM2 readiness ---------------------------------------------------------------------------------------------
+
+
+def test_a_vendor_mechanism_that_the_module_refuses_is_a_named_error(driver, faulty, opened):
+    """Through driver, host process and error tree: the number reaches the module, its answer comes back named."""
+    key = opened.generate("p256", label="sm2", id=b"\x01")
+    assert isinstance(driver.modules.port(faulty.module), ModuleHost)
+    with pytest.raises(MechanismUnsupported, match="SM2"):
+        key.sign_raw(b"\x01\x02", VendorMechanism(0x80000002, "SM2"))
 
 
 def test_the_port_carries_a_vendor_mechanism_and_an_unknown_key_type(faulty, opened):

@@ -84,8 +84,11 @@ def confirm(serial: str, given: str | None, language: Language) -> None:
     ask = Text(
         f"此操作不可恢复。请输入序列号 {serial} 确认", f"This cannot be undone. Type the serial {serial} to confirm"
     )
-    typed = given if given is not None else typer.prompt(ask.in_(language), err=True)
-    if typed.strip() != serial:
+    if given is None:
+        typer.echo(f"{ask.in_(language)}: ", err=True, nl=False)
+        # Without a text of its own: the last character of one would go to standard output.
+        given = str(typer.prompt("", prompt_suffix="", err=True))
+    if given.strip() != serial:
         raise SerialNotConfirmed
 
 

@@ -1,22 +1,18 @@
-"""`zhengyin keys` as people run it: data on stdout, messages on stderr, PINs never on the command line."""
+"""`zhengyin keys` as people run it: data on stdout, messages on stderr, PINs never on the command line.
+
+All acts of care, on all kinds of tokens, are in test_care.py.
+"""
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import subprocess
 import sys
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
-from hardware.driver import open_token
 from hardware.pin_source import write_pin_file
-from hardware.private_keys import as_private_key
 
 USER_PIN, SO_PIN, NEW_PIN = "246810", "13579135", "112233"
 
@@ -58,47 +54,13 @@ def test_the_life_of_a_key(keys, store, pins):
     user = ("--pin-file", pins / "user")
     uri = keys("generate", serial, *module, "--kind", "p256", "--id", "01", "--label", "seal", *user).stdout.strip()
     assert f"serial={serial}" in uri
-    write_certificate(store, serial, pins / "cert.pem")
-    keys("import", serial, pins / "cert.pem", *module, "--id", "01", "--label", "seal", *user)
     shown = json.loads(keys("show", f"pkcs11:serial={serial}", *module, *user, "--json").stdout)
     assert [(key["id"], key["type"]) for key in shown["keys"]] == [("01", "P-256")]
-    assert shown["certificates"][0]["subject"] == "CN=示例市测试"
-    keys("pin", serial, *module, *user, "--new-pin-file", pins / "new")
-    keys("unblock", serial, *module, "--so-pin-file", pins / "so", "--new-pin-file", pins / "user")
     refused = keys("delete", serial, *module, "--id", "01", *user, "--confirm-serial", "other", code=1)
     assert "nothing was changed" in refused.stderr
-    gone = keys("delete", serial, *module, "--id", "01", *user, "--confirm-serial", serial)
-    assert gone.stdout == "3\n"
-    anew = keys(
-        "reset",
-        serial,
-        *module,
-        "--so-pin-file",
-        pins / "so",
-        "--new-pin-file",
-        pins / "new",
-        "--confirm-serial",
-        serial,
-    )
-    assert open_token(store.module, serial=anew.stdout.strip(), pin=NEW_PIN).certificates() == []
-
-
-def write_certificate(store, serial, path):
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "示例市测试")])
-    start = datetime.datetime.now(datetime.UTC)
-    with open_token(store.module, serial=serial, pin=USER_PIN) as opened:
-        key = as_private_key(opened.key(id=b"\x01"))
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(start)
-            .not_valid_after(start + datetime.timedelta(days=365))
-            .sign(key, hashes.SHA256())
-        )
-    path.write_bytes(made.public_bytes(Encoding.PEM))
+    gone = keys("delete", serial, *module, "--id", "01", *user, input=f"{serial}\n")
+    assert gone.stdout == "2\n"
+    assert f"Type the serial {serial}" in gone.stderr
 
 
 def test_a_pin_by_descriptor_and_by_prompt(keys, store, token):

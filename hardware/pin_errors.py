@@ -33,9 +33,9 @@ class PinRefusedBefore(PinIncorrect):
         "Token {token} refused this very PIN before; it was not sent again.",
     )
     ADVICE = Text(
-        "请换用正确的 PIN；如 PIN 已在别处改成此值，请运行 zhengyin keys pin --forget-refusals。",
+        "请换用正确的 PIN；如 PIN 已在别处改成此值，请运行 zhengyin keys pin {token} --forget-refusals。",
         "Use the right PIN; if the PIN has since been changed to this one elsewhere, run "
-        "`zhengyin keys pin --forget-refusals`.",
+        "`zhengyin keys pin {token} --forget-refusals`.",
     )
 
 
@@ -43,9 +43,9 @@ class PinLocked(PinError):
     code = "pin_locked"
     WHAT = Text("密码设备 {token} 的 PIN 已锁定。", "The PIN of token {token} is locked.")
     ADVICE = Text(
-        "再试无用。请由管理员用 SO PIN（PUK）解锁：zhengyin keys unblock；SO PIN 也锁定时请联系发证机构。",
-        "Trying again cannot help. Unblock it with the SO PIN (PUK): `zhengyin keys unblock`; if that one is locked "
-        "too, go to the issuer of the key.",
+        "再试无用。请由管理员用 SO PIN（PUK）解锁：zhengyin keys unblock {token}；SO PIN 也锁定时请联系发证机构。",
+        "Trying again cannot help. Unblock it with the SO PIN (PUK): `zhengyin keys unblock {token}`; if that one is "
+        "locked too, go to the issuer of the key.",
     )
     BLANKS = ("token",)
 
@@ -60,9 +60,9 @@ class TpmLocked(PinLocked):
     )
     ADVICE = Text(
         "请等待其自行恢复，或由管理员运行 tpm2_dictionarylockout --clear-lockout；然后运行 "
-        "zhengyin keys pin --forget-refusals。",
+        "zhengyin keys pin {token} --forget-refusals。",
         "Wait until it recovers, or let the administrator run `tpm2_dictionarylockout --clear-lockout`; then "
-        "`zhengyin keys pin --forget-refusals`.",
+        "`zhengyin keys pin {token} --forget-refusals`.",
     )
 
 
@@ -102,8 +102,9 @@ class SoPinRefusedBefore(SoPinIncorrect):
         "Token {token} refused this very SO PIN (PUK) before; it was not sent again.",
     )
     ADVICE = Text(
-        "请换用正确的 SO PIN；如已在别处改成此值，请运行 zhengyin keys pin --forget-refusals。",
-        "Use the right one; if it has since been changed to this elsewhere, run `zhengyin keys pin --forget-refusals`.",
+        "请换用正确的 SO PIN；如已在别处改成此值，请运行 zhengyin keys pin {token} --forget-refusals。",
+        "Use the right one; if it has since been changed to this elsewhere, run "
+        "`zhengyin keys pin {token} --forget-refusals`.",
     )
 
 
@@ -111,8 +112,8 @@ class SoPinLocked(PinLocked):
     code = "so_pin_locked"
     WHAT = Text("密码设备 {token} 的 SO PIN（PUK）已锁定。", "The SO PIN (PUK) of token {token} is locked.")
     ADVICE = Text(
-        "请联系发证机构；设备上的内容可以放弃时，可恢复出厂设置：zhengyin keys reset。",
-        "Go to the issuer of the key; where what is on it can be given up, reset it: `zhengyin keys reset`.",
+        "请联系发证机构；设备上的内容可以放弃时，可恢复出厂设置：zhengyin keys reset {token}。",
+        "Go to the issuer of the key; where what is on it can be given up, reset it: `zhengyin keys reset {token}`.",
     )
 
 
@@ -166,7 +167,8 @@ class PinNotSet(PinError):
     code = "pin_not_set"
     WHAT = Text("密码设备 {token} 还没有设置用户 PIN。", "Token {token} has no user PIN yet.")
     ADVICE = Text(
-        "请先用 SO PIN 设置：zhengyin keys unblock。", "Set one with the SO PIN first: `zhengyin keys unblock`."
+        "请先用 SO PIN 设置：zhengyin keys unblock {token}。",
+        "Set one with the SO PIN first: `zhengyin keys unblock {token}`.",
     )
     BLANKS = ("token",)
 
@@ -174,7 +176,9 @@ class PinNotSet(PinError):
 class PinExpired(PinError):
     code = "pin_expired"
     WHAT = Text("密码设备 {token} 要求先修改 PIN。", "Token {token} wants its PIN changed first.")
-    ADVICE = Text("请运行 zhengyin keys pin 修改后再用。", "Change it with `zhengyin keys pin`, then go on.")
+    ADVICE = Text(
+        "请运行 zhengyin keys pin {token} 修改后再用。", "Change it with `zhengyin keys pin {token}`, then go on."
+    )
     BLANKS = ("token",)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from .explained import NamedTokenError, Text
 
 
@@ -312,7 +314,7 @@ class UriInvalid(NamedTokenError):
     ADVICE = Text(
         "例：pkcs11:serial=0123456789abcdef;object=seal。", "Example: pkcs11:serial=0123456789abcdef;object=seal."
     )
-    BLANKS = ("uri",)
+    BLANKS: ClassVar[tuple[str, ...]] = ("uri",)
 
 
 class UriAttributeUnsupported(UriInvalid):

@@ -323,7 +323,7 @@ def test_the_last_try_of_the_puk_needs_consent_and_a_locked_one_is_not_sent(card
     with pytest.raises(ExplainedError) as caught:
         card.keys(*unblock, "--final-try")
     assert caught.value.code == "so_pin_locked"
-    assert "zhengyin keys reset" in caught.value.explain("en")
+    assert f"zhengyin keys reset {card.serial}" in caught.value.explain("en")
 
 
 def test_pins_that_the_card_cannot_take_are_refused_before_anything_is_erased(card, reader):

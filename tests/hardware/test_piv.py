@@ -110,6 +110,19 @@ def test_changing_the_pin(yubico, reader):
     open_token(module, serial=serial, pin="654321").close()
 
 
+def test_the_puk_and_a_factory_reset_work_beside_the_other_module_as_well(yubico, reader):
+    """Care speaks to the card, so it is the same whichever module shows it; here the serial is the device's own."""
+    module, serial = yubico
+    make_key(yubico)
+    reader.card.left[0x80] = 0
+    care.unblock(module, serial=serial, so_pin="12345678", new_pin="654321")
+    open_token(module, serial=serial, pin="654321").close()
+    info = care.initialise(module, serial=serial, label="", so_pin="", user_pin="135790", new_so_pin="24681024")
+    assert (info.serial, reader.card.keys) == (serial, {})
+    assert reader.card.secrets == {0x80: b"135790", 0x81: b"24681024"}
+    open_token(module, serial=serial, pin="135790").close()
+
+
 def test_a_pulled_card_is_named_and_nothing_is_output(yubico, reader):
     module, serial = yubico
     make_key(yubico)

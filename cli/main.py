@@ -1,113 +1,36 @@
-"""`zhengyin`: global options, the table of command groups (loaded when first named), and the edge for errors."""
+"""`zhengyin`: the entry point, and the edge where named errors become a message and an exit code.
+
+Typer takes longer to load than a signature takes to make, so a `sign` that is plainly written does without it.
+"""
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
-
+from cli.invocation import language_of_terminal
 from hardware.core_dumps import forbid_core_dumps
-from hardware.errors import ExplainedError, Language
-
-# name: (module, attribute, one line of help). Modules load only when named, so that `sign` and `keys` start quickly.
-COMMANDS = {
-    "init": ("cli.init", "init", "Make a home: settings, database, tokens, certificates, a seal."),
-    "demo": ("cli.demo", "demo", "The whole main job, from a case to a verified print."),
-    "serve": ("cli.serve", "serve", "Start custody, the web server and the worker of a home."),
-    "worker": ("cli.serve", "worker", "Start the worker of a home."),
-    "custody": ("cli.serve", "custody", "Start the process that owns the service tokens."),
-    "agent": ("cli.agent", "app", "The reviewer's PC: show, recompute, sign."),
-    "doctor": ("cli.doctor", "doctor", "Look for what is wrong with a home."),
-    "keys": ("cli.keys", "app", "USB keys and other tokens."),
-    "pki": ("cli.pki", "app", "Certificates, revocation, ceremonies."),
-    "seals": ("cli.seals", "app", "Electronic seals."),
-    "sign": ("cli.sign", "sign", "Sign or seal a PDF."),
-    "verify": ("cli.verify", "verify", "Judge a PDF's signatures and seals."),
-    "approvals": ("cli.approvals", "app", "Cases and their course."),
-    "licences": ("cli.licences", "app", "Electronic licences."),
-    "print": ("cli.print_copies", "app", "Print copies and paper codes."),
-    "audit": ("cli.audit", "app", "The audit log: checkpoints, evidence, checking it."),
-}
+from hardware.explained import ExplainedError
 
 
-class LazyCommands(TyperGroup):
-    """Imports the module of a command only when that command is named."""
+def run_commands() -> None:
+    """What the command line says: a plain `sign` at once, everything else by Typer."""
+    words = sys.argv[1:]
+    if "sign" in words:
+        from cli.plain_command_line import read_sign
 
-    table: ClassVar[Mapping[str, tuple[str, str, str]]] = COMMANDS
+        if (given := read_sign(words)) is not None:
+            from cli.sign import make_signature
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(self.table)
+            make_signature(**given)
+            return
+    from cli.commands import app
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.table:
-            return None
-        module, attribute, summary = self.table[cmd_name]
-        found = getattr(importlib.import_module(module), attribute)
-        if not isinstance(found, typer.Typer):
-            found = _alone(found)
-        command = typer.main.get_command(found)
-        command.name, command.short_help = cmd_name, summary
-        return command
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, _, summary) in self.table.items()])
+    app()
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """What every command is given: the home folder (it need not exist yet) and the language of messages."""
-
-    home: Path
-    language: Language
-
-
-# Rich tracebacks print local variables, among them PINs: off everywhere.
-PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"zhengyin {version('zhengyin')}")
-        raise typer.Exit
-
-
-def zhengyin(
-    ctx: typer.Context,
-    home: Annotated[Path, typer.Option(envvar="ZHENGYIN_HOME", help="The home folder.")] = Path("zhengyin-home"),
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Zhengyin (政印): digital signatures, electronic seals and electronic licences for a city government."""
-    ctx.obj = Invocation(home=home.resolve(), language=language_of_terminal())
-
-
-def program(commands: type[LazyCommands]) -> typer.Typer:
-    """The program with these command groups."""
-    made = typer.Typer(cls=commands, no_args_is_help=True, **PLAIN)
-    made.callback()(zhengyin)
-    return made
-
-
-app = program(LazyCommands)
-
-
-def language_of_terminal() -> Language:
-    """Chinese, unless the terminal's locale asks for English."""
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "en" if locale.startswith("en") else "zh"
-
-
-def main(run: typer.Typer = app) -> None:
+def main(run: Callable[[], Any] = run_commands) -> None:
     """Entry point. Keeps PINs out of core dumps, and turns named errors into a message and exit code 1."""
     forbid_core_dumps()
     try:
@@ -119,7 +42,10 @@ def main(run: typer.Typer = app) -> None:
         sys.exit(130)
 
 
-def _alone(function: Any) -> typer.Typer:
-    single = typer.Typer(**PLAIN)
-    single.command()(function)
-    return single
+def __getattr__(name: str) -> Any:
+    """`app`, loaded when it is asked for."""
+    if name != "app":
+        raise AttributeError(name)
+    from cli.commands import app
+
+    return app

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hardware.softhsm import SoftHsmStore
-from signing_service.custody.client import CustodyClient
-from signing_service.custody.core import Custody
-from signing_service.custody.errors import CustodyUnreachable
-from signing_service.custody.ports import CustodyPort
 from signing_service.errors import SigningServiceError, Text
 from signing_service.kernel.blobs import write_atomically
 from signing_service.pdf.picture import VectorPicture
 from signing_service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from signing_service.custody.ports import CustodyPort
 
 
 class SealPictureMissing(SigningServiceError):
@@ -37,6 +37,10 @@ def open_home(home: Path) -> Settings:
 
 def open_custody(settings: Settings) -> CustodyPort:
     """The running custody process over its socket; else custody in this process, if it may read policy and PINs."""
+    from signing_service.custody.client import CustodyClient
+    from signing_service.custody.core import Custody
+    from signing_service.custody.errors import CustodyUnreachable
+
     try:
         client = CustodyClient(settings.custody_socket)
         client.frozen()

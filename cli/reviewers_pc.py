@@ -9,7 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from cli.main import COMMANDS, LazyCommands, main, program
+from cli.commands import COMMANDS, LazyCommands, program
+from cli.main import main
 from hardware.host_child import serve_if_host
 
 

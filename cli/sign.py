@@ -6,9 +6,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from signing_service.errors import SigningServiceError, Text
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from signing_service.pades.request import SignatureRequest
     from signing_service.settings import Settings
 
+DEFAULT_LEVEL = "B-T"
 DEFAULT_PLACE = "page=-1,right=20,bottom=20"
 
 
@@ -30,19 +29,18 @@ class SignUsage(SigningServiceError):
         super().__init__(what, advice=advice)
 
 
-def sign(
-    ctx: typer.Context,
-    source: Annotated[Path, typer.Argument(metavar="IN.pdf", help="The PDF to sign; it is left as it is.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.pdf", help="Where the signed file goes.")],
-    seal: Annotated[str | None, typer.Option(help="A seal of this home, such as: default.")] = None,
-    key: Annotated[str | None, typer.Option(help="A key on a token, as an RFC 7512 URI (pkcs11:…).")] = None,
-    level: Annotated[str, typer.Option(help="B-B, B-T, B-LT or B-LTA.")] = "B-T",
-    place: Annotated[
-        str, typer.Option(help="page=-1,right=20,bottom=20 (mm), keyword=盖章处, or free.")
-    ] = DEFAULT_PLACE,
-    reason: Annotated[str, typer.Option(help="A reason to write into the signature.")] = "",
+def make_signature(
+    home: Path,
+    source: Path,
+    output: Path,
+    *,
+    seal: str | None = None,
+    key: str | None = None,
+    level: str = DEFAULT_LEVEL,
+    place: str = DEFAULT_PLACE,
+    reason: str = "",
 ) -> None:
-    """Sign or seal a PDF. The output begins with exactly the input's bytes and appears whole or not at all."""
+    """Signs `source` into `output` and prints its name; the options are those of the command."""
     from cli.opened_home import open_home
     from signing_service.kernel.blobs import write_atomically
     from signing_service.pades.sign import sign as pades_sign
@@ -53,12 +51,12 @@ def sign(
             Text("例如:--seal default。", "For example: --seal default."),
         )
     content = _read(source, output)
-    settings = open_home(ctx.obj.home)
+    settings = open_home(home)
     request, signing_key = _request(settings, seal, key, level, place, reason)
     timestamper, revocation = _services(settings, level)
     signed = pades_sign(content, request, signing_key, timestamper=timestamper, revocation=revocation)
     write_atomically(output, signed, mode=0o644)
-    typer.echo(str(output))
+    print(output)
 
 
 def parse_place(text: str) -> AnyPlacing:
@@ -148,12 +146,18 @@ def token_key(module: str, uri: str) -> SigningKey:
     from signing_service.pki.ports import CertifiedKey
 
     parsed = TokenUri.parse(uri)
-    pin = None if parsed.pin_source else typer.prompt("PIN", hide_input=True, err=True)
+    pin = None if parsed.pin_source else _asked_pin()
     token = open_uri(parsed, module=module, pin=pin)
     found = token.key(label=parsed.object or None, id=parsed.id or None)
     certificate = token.certificate_for(found)
     others = tuple(other for other in token.certificates() if other != certificate)
     return CertifiedKey(found, certificate, others)
+
+
+def _asked_pin() -> str:
+    import typer  # takes longer to load than a signature takes to make
+
+    return str(typer.prompt("PIN", hide_input=True, err=True))
 
 
 def _services(settings: Settings, level: str) -> tuple[Timestamper | None, RevocationSource | None]:

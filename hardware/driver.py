@@ -12,9 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from .errors import AmbiguousToken, TokenError, TokenNotFound
-from .module_host import SECONDS
 from .module_paths import runs_in_process
-from .module_port import ModulePort
+from .module_port import SECONDS, ModulePort
 from .modules import Modules, canonical
 from .opened_token import OpenedToken
 from .pin_guard import PinGuard, default_folder

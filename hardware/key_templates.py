@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cryptography import x509
-
 from .cryptoki.attributes import AttributeValue, Template
 from .cryptoki.binding import RawMechanism
 from .cryptoki.codes import Attr, Ckm, KeyType, ObjectClass
@@ -63,6 +61,8 @@ def _kind(kind: str) -> tuple[RawMechanism, _Values]:
 
 def certificate(der: bytes, *, label: str, id: bytes) -> Template:
     """Template of an X.509 certificate object."""
+    from cryptography import x509  # only storing a certificate needs it
+
     parsed = x509.load_der_x509_certificate(der)
     serial = parsed.serial_number
     encoded = serial.to_bytes(serial.bit_length() // 8 + 1, "big")

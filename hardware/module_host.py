@@ -18,10 +18,9 @@ from typing import Any, BinaryIO, cast
 
 from .errors import ModuleCrashed, ModuleTimeout
 from .host_child import PACKED, read_message, write_message
-from .module_port import OPERATIONS, ModulePort
+from .module_port import OPERATIONS, SECONDS, ModulePort
 from .wire import encode, open_answer
 
-SECONDS = 30.0
 SLOW_SECONDS = 180.0
 START_SECONDS = 30.0
 _SLOW = frozenset({"generate", "init_token", "try_mechanisms"})

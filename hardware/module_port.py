@@ -7,6 +7,9 @@ from typing import Protocol
 from .ports import Mechanism, TokenInfo, VendorMechanism
 from .records import CertificateRecord, KeyRecord, SlotReport
 
+SECONDS = 30.0
+"""How long a call to a hosted module may take."""
+
 
 class ModulePort(Protocol):
     """Plain values in, plain values or TokenError out; see `module.LoadedModule` for what each does."""

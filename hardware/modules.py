@@ -7,9 +7,8 @@ import threading
 
 from .errors import ModuleMissing
 from .module import LoadedModule
-from .module_host import SECONDS, host
 from .module_paths import find_module, runs_in_process
-from .module_port import ModulePort
+from .module_port import SECONDS, ModulePort
 
 
 class Modules:
@@ -31,6 +30,8 @@ class Modules:
 
     def fresh(self, path: str) -> ModulePort:
         """A new host process for the module, beside whatever is loaded."""
+        from .module_host import host  # a token in this process needs no host
+
         return host(path, seconds=self._call_seconds)
 
     def loaded(self, module: str) -> ModulePort | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from asn1crypto.x509 import Certificate
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -100,6 +98,8 @@ def _from_certificates(id: bytes, certificates: Iterable[CertificateRecord]) -> 
 
 def certificate_key(der: bytes) -> bytes:
     """SubjectPublicKeyInfo of a certificate; b"" if it cannot be read."""
+    from cryptography import x509  # where a token shows its public keys, signing needs no certificate
+
     try:
         certificate = x509.load_der_x509_certificate(der)
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -109,6 +109,8 @@ def certificate_key(der: bytes) -> bytes:
 
 def _opaque_key(der: bytes) -> bytes:
     """The SubjectPublicKeyInfo bytes as they stand, for a key type that `cryptography` does not know (SM2)."""
+    from asn1crypto.x509 import Certificate
+
     try:
         return bytes(Certificate.load(der)["tbs_certificate"]["subject_public_key_info"].dump())
     except (ValueError, TypeError, KeyError):

@@ -29,7 +29,6 @@ from signing_service.custody.granted import Granted
 from signing_service.custody.ledger import DIRECT, Freeze, Ledger, RecordedUse, Use
 from signing_service.custody.policy import FILE_NAME, CustodyPolicy, Pinned, SealEntry, ServiceEntry, load_policy
 from signing_service.custody.ports import HeldKey
-from signing_service.custody.structures import DATA, check_structure
 from signing_service.custody.token_keys import TokenKeys
 from signing_service.kernel.clock import Clock, SystemClock
 from signing_service.pdf.cms_attributes import SignedAttributes, read_signed_attributes
@@ -145,6 +144,8 @@ class Custody:
         `public_key` (DER) names the key, where the structure does: an earlier one signs until its overlap ends.
         Raises ServiceNotInCustody, ServiceKeyRetired, StructureRefused, TokenError.
         """
+        from signing_service.custody.structures import check_structure  # its parser is not loaded for a seal
+
         policy = self._policy()
         entry = self._named(policy, kind, public_key)
         check_structure(kind, content, entry)
@@ -153,6 +154,8 @@ class Custody:
 
     def unwrap_data_key(self, wrapped: bytes, *, public_key: bytes = b"") -> bytes:
         """A data key, unwrapped by the service key `data`. Raises as `sign_service` does."""
+        from signing_service.custody.structures import DATA
+
         policy = self._policy()
         return self._keys.of_service(policy, self._named(policy, DATA, public_key)).unwrap(wrapped)
 

@@ -21,7 +21,8 @@ def read_sign(words: list[str]) -> dict[str, Any] | None:
         home, words = words[1], words[2:]
     if words[:1] != ["sign"] or home.startswith("-"):
         return None
-    files, options = [], {}
+    files: list[str] = []
+    options: dict[str, str] = {}
     remaining = iter(words[1:])
     for word in remaining:
         name = "--output" if word == "-o" else word

@@ -175,6 +175,8 @@ def test_a_locked_tpm_is_shown_as_locked_until_its_dictionary_lock_is_lifted(tpm
         driver.open(tpm, serial=info.serial, pin=USER_PIN)
     port.close()  # the TPM takes one client's transient objects at a time
     subprocess.run(["tpm2_dictionarylockout", "--clear-lockout"], check=True, capture_output=True)
+    with pytest.raises(TpmLocked):  # not sent: the TPM would take it now
+        driver.open(tpm, serial=info.serial, pin=USER_PIN)
     care.forget_refusals(info.serial)
     assert {each.user_pin for each in driver.tokens(tpm)} == {PinState.NORMAL}
     with driver.open(tpm, serial=info.serial, pin=USER_PIN) as opened:

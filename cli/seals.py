@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from cli.pki_home import home_settings, moment, print_rows
+from cli.seals_apply import apply
 from cli.seals_changes import add_changes
 from cli.seals_orders import add_orders
 from cli.seals_parts import (
@@ -36,6 +37,7 @@ from signing_service.errors import Text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 add_views(app)
+app.command()(apply)
 
 
 # --- the life of a seal ----------------------------------------------------------------------------------------

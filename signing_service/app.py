@@ -23,6 +23,7 @@ from signing_service.web import error_edge, health_endpoints
 from signing_service.web.middleware import BodyLimit, RequestFrame
 
 _LOG = logging.getLogger(__name__)
+QUEUE = "zhengyin"
 WEB = Path(__file__).parent / "web"
 
 
@@ -107,9 +108,9 @@ class Worker:
         self.jobs.close()
 
 
-def create_worker(settings: Settings, tasks: Sequence[Task]) -> Worker:
-    """The worker with these tasks registered."""
-    jobs = Jobs(settings.database_url)
+def create_worker(settings: Settings, tasks: Sequence[Task], *, queue: str = QUEUE) -> Worker:
+    """The worker with these tasks registered. Work that takes long has a queue of its own."""
+    jobs = Jobs(settings.database_url, name=queue)
     for task in tasks:
         jobs.task(task.name, task.run, retries=task.retries)
         if task.every_minute:

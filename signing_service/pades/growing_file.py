@@ -93,6 +93,7 @@ class DiskFile:
             copying.join()
         if os.fstat(self._file.fileno()).st_size != position:
             raise OSError(f"{path}: the copy is incomplete")
+        self.source_digest = self._digest.state.hexdigest()
         self._file.seek(0, os.SEEK_END)
 
     def _copy(self, source: int) -> None:

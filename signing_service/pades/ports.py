@@ -9,8 +9,8 @@ from typing import Protocol
 from hardware.ports import Mechanism
 
 
-class SigningKey(Protocol):
-    """A key with its certificates (DER; `chain` from the issuer upwards, the root may be left out)."""
+class CertifiedSigner(Protocol):
+    """Whose signature it will be: certificates in DER; `chain` from the issuer upwards, the root may be left out."""
 
     @property
     def certificate(self) -> bytes: ...
@@ -18,8 +18,20 @@ class SigningKey(Protocol):
     @property
     def chain(self) -> Sequence[bytes]: ...
 
+
+class SigningKey(CertifiedSigner, Protocol):
+    """A key with its certificates."""
+
     def sign(self, data: bytes, mechanism: Mechanism) -> bytes:
         """The signature value over `data`, the DER SET OF signed attributes. ECDSA values are DER."""
+        ...
+
+
+class ManySigningKey(SigningKey, Protocol):
+    """A key that signs several documents at once."""
+
+    def sign_all(self, data: Sequence[bytes], mechanism: Mechanism) -> Sequence[bytes]:
+        """`sign` for each, all or none. What was signed before, to the byte, gets the same value, never a new one."""
         ...
 
 

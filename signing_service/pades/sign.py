@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from signing_service.pades.cms import build_cms, room_for, token_certificates
 from signing_service.pades.errors import ContainerTooSmall, SourceMissing
 from signing_service.pades.growing_file import GrowingFile, MemoryFile
-from signing_service.pades.ports import Evidence, RevocationSource, SigningKey, Timestamper
+from signing_service.pades.ports import CertifiedSigner, Evidence, RevocationSource, SigningKey, Timestamper
 from signing_service.pades.request import Level, SignatureRequest, check_plan
 from signing_service.pades.revisions import document_timestamp_update, security_store_update, signature_update
 from signing_service.pades.signer_certificate import SignerCertificate, read_certificate
@@ -105,14 +105,26 @@ def sign_growing(
     revocation: RevocationSource | None = None,
 ) -> None:
     """The same on a file in memory or on disk; when it raises, the file is not to be used."""
-    _check_sources(request.level, timestamper, revocation)
+    check_sources(request.level, timestamper, revocation)
     signer = read_certificate(key.certificate)
     signer.check_usable(request.signed_at)
-    evidence = _evidence(signer, key, revocation)
+    evidence = signer_evidence(key, revocation)
     token = _append_signature(file, request, key, signer, timestamper if request.level.needs_timestamp else None)
-    if request.level.needs_revocation and revocation is not None and token is not None:
+    append_validation(file, request.level, evidence, token, timestamper, revocation)
+
+
+def append_validation(
+    file: GrowingFile,
+    level: Level,
+    evidence: Evidence,
+    token: bytes | None,
+    timestamper: Timestamper | None,
+    revocation: RevocationSource | None,
+) -> None:
+    """What B-LT and B-LTA add after the signature; `evidence` is the signer's, `token` the signature's timestamp."""
+    if level.needs_revocation and revocation is not None and token is not None:
         file.append(security_store_update(file, _all_evidence(evidence, token, revocation)))
-    if request.level is Level.B_LTA and timestamper is not None:
+    if level is Level.B_LTA and timestamper is not None:
         _append_archive_timestamp(file, timestamper)
 
 
@@ -159,13 +171,14 @@ def _append_archive_timestamp(file: GrowingFile, timestamper: Timestamper) -> No
         room = 2 * len(token)
 
 
-def _evidence(signer: SignerCertificate, key: SigningKey, revocation: RevocationSource | None) -> Evidence:
+def signer_evidence(key: CertifiedSigner, revocation: RevocationSource | None) -> Evidence:
+    """The signer's validation material. Raises CertificateRefused where it says revoked (B42)."""
     if revocation is None:
         return Evidence()
     from signing_service.pades.validation_data import merged, refuse_revoked  # not needed for B-B and B-T
 
     evidence = revocation.evidence([key.certificate, *key.chain])
-    refuse_revoked(signer.der, evidence)
+    refuse_revoked(key.certificate, evidence)
     return merged([Evidence(certificates=(key.certificate, *key.chain)), evidence])
 
 
@@ -183,7 +196,8 @@ def _check_room(content: bytes, room: int) -> None:
         raise ContainerTooSmall(len(content), room)
 
 
-def _check_sources(level: Level, timestamper: Timestamper | None, revocation: RevocationSource | None) -> None:
+def check_sources(level: Level, timestamper: Timestamper | None, revocation: RevocationSource | None) -> None:
+    """Raises SourceMissing where the level needs what is not there."""
     if level.needs_timestamp and timestamper is None:
         raise SourceMissing(level, "时间戳服务", "timestamp authority")
     if level.needs_revocation and revocation is None:

@@ -32,7 +32,7 @@ class BatchProgress:
         remaining = f"{left / rate:.0f} s" if rate > 0 and left else "-" if left else "0 s"
         words = Text(
             f"已盖章 {counts['sealed']},未盖 {counts['refused']},剩余 {left};每秒 {rate:.0f} 份,约需 {remaining}",
-            f"sealed {counts['sealed']}, refused {counts['refused']}, left {left}; {rate:.0f} a second, {remaining} to go",
+            f"sealed {counts['sealed']}, refused {counts['refused']}, left {left}; {rate:.0f}/s, {remaining} to go",
         )
         self._write(words.in_(self._language), final=final)
 

@@ -51,6 +51,7 @@ class BatchRequest:
     actor: Actor
     approver: str = ""
     purpose: str = ""
+    asked: str = ""
     folder: Path | None = None
     output: Path | None = None
     by_list: bool = False
@@ -64,7 +65,7 @@ def new_batch(settings: Settings, register: SealRegister, request: BatchRequest)
         id=secrets.token_hex(16), key=batch_key(request.name), seal_id=request.seal_id,
         document_type=request.document_type, level=request.level, placing=placing_as_json(request.placing),
         picture=_picture(settings, request.seal_id), owner_name=owner, actor=request.actor.id,
-        approver=request.approver, department=request.actor.department, purpose=request.purpose,
+        approver=request.approver, department=request.actor.department, purpose=request.purpose, asked=request.asked,
         folder=str(request.folder or ""), output=str(request.output or ""),
         authorisation=b"" if request.by_list else _order_for(settings, register, request), state=BatchState.OPEN,
         pause_code="", pause_text=[], created_at=register.clock.now(),
@@ -83,7 +84,9 @@ def authorise_list(settings: Settings, book: BatchBook, batch: SealBatch, holder
 
     What cannot be prepared is left to the workers, who will refuse it by name.
     """
-    sealer = BatchSealer(book, batch, documents_of(settings, batch), home_seals(settings, book, batch), this_worker())
+    sealer = BatchSealer(
+        book, batch, documents_of(settings, batch), home_seals(settings, book, batch), this_worker(settings.home)
+    )
     waiting = [item for item in book.items(batch.id, states=[ItemState.PENDING]) if not item.list_id]
     now = book.register.clock.now().replace(microsecond=0)
     prepared = {}
@@ -108,7 +111,9 @@ def authorise_list(settings: Settings, book: BatchBook, batch: SealBatch, holder
 def would_refuse(settings: Settings, book: BatchBook, batch: SealBatch, items: Sequence[SealBatchItem],
                  seen: Callable[[int], None]) -> dict[str, Reason]:  # fmt: skip
     """A dry run: every document prepared, none sealed, nothing written; by id, why one would be refused."""
-    sealer = BatchSealer(book, batch, documents_of(settings, batch), home_seals(settings, book, batch), this_worker())
+    sealer = BatchSealer(
+        book, batch, documents_of(settings, batch), home_seals(settings, book, batch), this_worker(settings.home)
+    )
     refused = {}
     for number, item in enumerate(items):
         item.signed_at = book.register.clock.now()
@@ -141,7 +146,7 @@ def make_sealing_worker(settings: Settings, url: str, *, processes: int = 1, lea
         for batch_id in [str(each) for each in batch_ids] or book.with_work():
             if batch_id not in book.with_work():
                 continue
-            book.free(batch_id, is_alive)
+            book.free(batch_id, lambda worker: is_alive(settings.home, worker))
             book.start(batch_id)
             run_processes(Work(settings.home, batch_id, url, lease), processes, lambda: False)
 

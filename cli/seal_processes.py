@@ -73,7 +73,9 @@ def run_processes(work: Work, count: int, looked: Callable[[], bool]) -> None:
             connection.wait(running, LOOK_EVERY_SECONDS)
         for child in children:
             child.join()
-        if not book.free(work.batch_id, is_alive) or all(child.exitcode == 0 for child in children):
+        if not book.free(work.batch_id, lambda worker: is_alive(work.home, worker)) or all(
+            child.exitcode == 0 for child in children
+        ):
             break
     looked()
     database.close()
@@ -96,8 +98,8 @@ def seal_in_process(work: Work) -> None:
         else BlobDocuments(LocalBlobs(settings.blobs))
     )
     parent = os.getppid()
-    sealer = BatchSealer(book, batch, documents, home_seals(settings, book, batch, work.url), this_worker())
-    sealer.run(lambda: bool(stop) or os.getppid() != parent)
+    sealer = BatchSealer(book, batch, documents, home_seals(settings, book, batch, work.url), this_worker(work.home))
+    sealer.run(lambda: bool(stop) or os.getppid() != parent, lambda worker: is_alive(work.home, worker))
     database.close()
 
 
@@ -127,23 +129,23 @@ def home_seals(settings: Settings, book: BatchBook, batch: SealBatch, url: str =
     return Seals(key, OwnTimestamper(services.tsa), revocation)
 
 
-def this_worker() -> str:
+def this_worker(home: Path) -> str:
     """A name that says on which machine and which process, so that the dead can be told from the silent."""
-    return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{machine_of(home)}:{os.getpid()}:{_started(os.getpid())}"
 
 
-def is_alive(worker: str) -> bool:
+def is_alive(home: Path, worker: str) -> bool:
     """Whether a worker may still be at work; of another machine's nobody here can say that it is not."""
     machine, _, rest = worker.partition(":")
     number, _, started = rest.partition(":")
-    return machine != _machine() or (number.isdigit() and _started(int(number)) == started)
+    return machine != machine_of(home) or (number.isdigit() and _started(int(number)) == started)
 
 
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """This machine since its last start, and this process namespace of it."""
+@lru_cache(maxsize=4)
+def machine_of(home: Path) -> str:
+    """A home on this machine since its last start, in this process namespace."""
     boot = Path("/proc/sys/kernel/random/boot_id")
-    parts = (platform.node(), boot.read_text() if boot.exists() else "", os.readlink("/proc/self/ns/pid"))
+    parts = (str(home), platform.node(), boot.read_text() if boot.exists() else "", os.readlink("/proc/self/ns/pid"))
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

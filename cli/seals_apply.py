@@ -222,7 +222,7 @@ class _Run:
         from cli.seal_processes import is_alive
         from signing_service.pades.batch_documents import FolderDocuments
 
-        self._book.free(batch.id, is_alive)
+        self._book.free(batch.id, lambda worker: is_alive(self._settings.home, worker))
         if not self._queue and self._output.is_dir() and not self._book.counts(batch.id)["leased"]:
             FolderDocuments(self._source, self._output).tidy(self._book.items(batch.id))
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -32,17 +33,27 @@ def custody(ctx: typer.Context) -> None:
 def worker(
     ctx: typer.Context,
     server: Annotated[str, typer.Option(help="The web server of this home, whose TSA is asked.")] = "",
+    only_sealing: Annotated[bool, typer.Option("--only-sealing", help="Batches of seals alone.")] = False,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that seal.")] = 1,
+    lease: Annotated[int, typer.Option(min=2, help="Seconds until a silent machine's documents are taken over.")] = 120,
 ) -> None:
-    """Start the worker: what waits in the outbox, and what is due each minute."""
-    from cli.worker import make_worker
+    """Start the worker: what waits in the outbox, what is due each minute, and batches of seals."""
+    from cli.seal_batches import make_sealing_worker
 
     end_with_parent()
     settings = open_home(ctx.obj.home)
-    made = make_worker(settings, server or settings.base_url)
-    made.start()
+    url, period = server or settings.base_url, timedelta(seconds=lease)
+    made = [make_sealing_worker(settings, url, processes=processes, lease=period)]
+    if not only_sealing:
+        from cli.worker import make_worker
+
+        made.append(make_worker(settings, url))
+    for each in made:
+        each.start()
     announce_ready()
     _until_stopped()
-    made.close()
+    for each in made:
+        each.close()
 
 
 def serve(

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from cert_registry.app import create_app
 from cli.registry_parts import RegistryDesk
+from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
 from cli.stage import Stage, http_timestamper, open_stage
 from signing_service.app import Parts
@@ -14,13 +15,18 @@ from signing_service.channel.server_identity import load_identity
 from signing_service.errors import Text
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.pages import Link
+from signing_service.pades.batch_book import BatchBook
+from signing_service.pades.batch_tables import SealBatch
 from signing_service.people.oauth import TokenEndpoint
 from signing_service.people.register import PeopleRegister
 from signing_service.pki.rate_limit import RateLimit
 from signing_service.pki.register import CertificateRegister
+from signing_service.pki.rules import Actor
 from signing_service.settings import Settings
-from signing_service.web import oauth_endpoints, pki_endpoints
+from signing_service.web import oauth_endpoints, pki_endpoints, seal_job_endpoints
 from signing_service.web.desk import Desk, DeskNeeds, make_desk
+from signing_service.web.oauth_endpoints import caller_of
+from signing_service.web.seal_job_endpoints import JobAsked, SealJobParts
 
 PKI_REQUESTS_PER_SECOND, PKI_BURST = 200, 2000
 LINKS = (
@@ -56,11 +62,30 @@ def make_home_desk(stage: Stage, url: str) -> Desk:
     )
 
 
+def _seal_jobs(stage: Stage, tokens: TokenEndpoint) -> SealJobParts:
+    """Batches asked for by departments: made here, done by the workers."""
+    register = stage.seal_register()
+
+    def make(asked: JobAsked) -> SealBatch:
+        actor = Actor(f"client:{asked.caller.client_id}", department=asked.caller.department_id)
+        request = BatchRequest(
+            asked.name, asked.seal_id, asked.document_type, asked.level, asked.placing, actor, purpose=asked.purpose,
+            asked=asked.asked,
+        )  # fmt: skip
+        return new_batch(stage.settings, register, request)
+
+    return SealJobParts(
+        BatchBook(register), stage.blobs, lambda request: caller_of(request, tokens), make,
+        lambda batch_id, documents: wake_workers(stage.settings, batch_id, documents),
+    )  # fmt: skip
+
+
 def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk, url: str) -> Parts:
     pki, limit = stage.pki, RateLimit(stage.clock, per_second=PKI_REQUESTS_PER_SECOND, burst=PKI_BURST)
     routers = (
         pki_endpoints.router(pki.tsa, pki.ocsp, pki.crls, limit=limit),
         oauth_endpoints.router(tokens),
+        seal_job_endpoints.router(_seal_jobs(stage, tokens)),
         *desk.routers,
         *home_seal_routers(stage, desk.browsers, url),
     )

@@ -5,7 +5,7 @@ from alembic import op
 
 from signing_service.kernel import database
 
-revision = "3c32ff4bd9da"
+revision = "db113d355398"
 down_revision = "03b8c66051d3"
 branch_labels = None
 depends_on = None
@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("approver", sa.String(length=128), nullable=False),
         sa.Column("department", sa.String(length=64), nullable=False),
         sa.Column("purpose", sa.String(length=200), nullable=False),
+        sa.Column("asked", sa.String(length=64), nullable=False),
         sa.Column("folder", sa.String(length=1000), nullable=False),
         sa.Column("output", sa.String(length=1000), nullable=False),
         sa.Column("authorisation", sa.LargeBinary(), nullable=False),

@@ -151,6 +151,9 @@ class BatchBook:
         with self.register.database.read() as session:
             return list(session.scalars(query.limit(most) if most else query))
 
+    def is_running(self, batch_id: str) -> bool:
+        return self.find(batch_id).state == BatchState.RUNNING
+
     # --- working -----------------------------------------------------------------------------------------------
 
     def lease(self, batch: SealBatch, worker: str) -> list[SealBatchItem]:
@@ -228,7 +231,7 @@ class BatchBook:
             for row in (row for row in held.values() if row.id not in ended):
                 row.state, row.attempts = ItemState.PENDING, row.attempts - 1
             for row in held.values():
-                row.worker, row.lease_until = "", None
+                row.worker, row.lease_until = row.worker if row in sealed else "", None
                 if row.id in back and not row.list_id:
                     row.digest = ""
             if outcome.pause is not None:

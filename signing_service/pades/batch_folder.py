@@ -35,7 +35,7 @@ def list_folder(folder: Path, *, recursive: bool, seen: Callable[[int], None] = 
     for path in _entries(folder, recursive):
         entry = _look(path, str(path.relative_to(folder)))
         if entry.source and entry.source in first:
-            entry = Found(entry.name, _duplicate(first[entry.source]), source=entry.source, size=entry.size)
+            entry = Found(entry.name, duplicate(first[entry.source]), source=entry.source, size=entry.size)
         elif entry.source:
             first[entry.source] = entry.name
         found.append(entry)
@@ -108,7 +108,8 @@ def _not_meant(path: Path, kind: int) -> Reason | None:
     return _OUTPUT if path.name.endswith(SEALED_SUFFIX) else None
 
 
-def _duplicate(other: str) -> Reason:
+def duplicate(other: str) -> Reason:
+    """Why a second copy of a document is left alone."""
     return Reason("duplicate", Text(f"与“{other}”内容相同,只盖一份。", f"The same content as “{other}”, sealed once."))
 
 

@@ -7,6 +7,7 @@ worker finds the same documents, prepares the same bytes, and custody gives the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from signing_service.pades.batch_book import BatchBook, Settlement
 from signing_service.pades.batch_documents import Documents, NotTaken
 from signing_service.pades.batch_rules import NOT_REPRODUCIBLE, Reason, concerns_all, placing_from_json, reason_of
 from signing_service.pades.batch_signature import BegunSignature, Sources, begin
-from signing_service.pades.batch_tables import SealBatch, SealBatchItem
+from signing_service.pades.batch_tables import ItemState, SealBatch, SealBatchItem
 from signing_service.pades.growing_file import DiskFile, GrowingFile
 from signing_service.pades.ports import ManySigningKey, RevocationSource, Timestamper
 from signing_service.pades.request import Level, SignatureRequest
@@ -28,6 +29,7 @@ from signing_service.pdf.picture import VectorPicture
 _LOG = logging.getLogger(__name__)
 FIELD = "Seal-{}"
 PROLONG_EVERY = 8
+WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,21 @@ class BatchSealer:
                                 batch.picture["height_mm"])  # fmt: skip
         self._appearance = SealAppearance(picture)
 
-    def run(self, stopping: Callable[[], bool]) -> None:
-        """Until nothing is left to take, the batch waits, or `stopping` says so; the documents in hand are finished."""
-        while not stopping() and (items := self._book.lease(self._batch, self._worker)):
-            self.seal(items)
+    def run(self, stopping: Callable[[], bool], alive: Callable[[str], bool] = lambda _worker: True) -> None:
+        """Until everything has ended, the batch is paused, or `stopping` says so; documents in hand are finished.
+
+        While others hold what is left this one waits: should they die, it takes over when `alive` denies them or their
+        lease runs out.
+        """
+        while not stopping():
+            items = self._book.lease(self._batch, self._worker)
+            if items:
+                self.seal(items)
+            elif self._book.is_running(self._batch.id) and self._book.counts(self._batch.id)[ItemState.LEASED]:
+                self._book.free(self._batch.id, alive)
+                time.sleep(WAIT_SECONDS)
+            else:
+                return
 
     def seal(self, items: Sequence[SealBatchItem]) -> None:
         """One chunk, from lease to publication."""

@@ -33,7 +33,8 @@ class ItemState(StrEnum):
 
 class SealBatch(Base):
     """One batch. `key` is its maker's name for it: the same key is the same batch. `folder` and `output` are paths on
-    `machine`; empty where the documents lie in the blob store. `picture` is the seal's drawing as it was then."""
+    `machine`; empty where the documents lie in the blob store. `picture` is the seal's drawing as it was then,
+    `asked` the SHA-256 of what an API client sent."""
 
     __tablename__ = "seal_batch"
 
@@ -49,6 +50,7 @@ class SealBatch(Base):
     approver: Mapped[str] = mapped_column(String(128), default="")
     department: Mapped[str] = mapped_column(String(64), default="", index=True)
     purpose: Mapped[str] = mapped_column(String(200), default="")
+    asked: Mapped[str] = mapped_column(String(64), default="")
     folder: Mapped[str] = mapped_column(String(1000), default="")
     output: Mapped[str] = mapped_column(String(1000), default="")
     authorisation: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
@@ -78,7 +80,7 @@ class SealBatchItem(Base):
 
     `source` is the SHA-256 of the file, `digest` that of the prepared file (empty until prepared), `result` that of the
     sealed one. `signed_at` is the claimed time and stays once the key may have been asked. `list_id` is the list that
-    covers it. `attempts` are leases that did not end by themselves.
+    covers it. `attempts` are leases that did not end by themselves; `worker` has it in hand, or sealed it.
     """
 
     __tablename__ = "seal_batch_item"

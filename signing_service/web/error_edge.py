@@ -22,6 +22,7 @@ from signing_service.kernel.blobs import BlobDamaged, BlobMissing
 from signing_service.kernel.outbound import OutboundFailed, OutboundRefused
 from signing_service.kernel.pages import render
 from signing_service.kernel.problems import language_of, problem
+from signing_service.pades.batch_book import BatchUnknown
 from signing_service.people.errors import (
     AlreadyThere,
     GrantRefused,
@@ -153,6 +154,7 @@ STATUSES: Statuses = {
     TooManyAsked: 429,
     ApprovalError: 409,
     CaseNotFound: 404,
+    BatchUnknown: 404,
     CertificateUnknown: 404,
     MoveNotAllowed: 409,
     StepNotFound: 404,

@@ -1,6 +1,7 @@
 """Killed at any point of its work, a batch goes on where it was: nothing lost, nothing sealed twice."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -9,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from cli.seal_batches import BatchRequest, new_batch
+from cli.sign import DEFAULT_PLACE, parse_place
+from signing_service.pades.batch_folder import as_items, list_folder
 from signing_service.pades.batch_tables import ItemState
+from signing_service.pades.request import Level
+from signing_service.pki.rules import Actor
 
 KILLED_WORKER = Path(__file__).with_name("killed_worker.py")
 COUNT = 8
@@ -35,8 +41,6 @@ def until(condition, *, seconds=120):
 def test_a_worker_killed_at_a_point_leaves_nothing_lost_and_nothing_double(office, folder, sealed_files, point):
     source = folder(COUNT, point)
     (source / "zz.txt").write_text("kein PDF")
-    summary = office.apply(source, "--as", "reviewer-1", "--dry-run")
-    assert [each["state"] for each in summary["documents"]] == ["pending"] * COUNT + ["skipped"]
     batch_id = entered(office, source)
     dead = subprocess.run(
         [sys.executable, str(KILLED_WORKER), str(office.home), batch_id, point], check=False, timeout=120,
@@ -44,6 +48,7 @@ def test_a_worker_killed_at_a_point_leaves_nothing_lost_and_nothing_double(offic
     )  # fmt: skip
     assert dead.returncode == -signal.SIGKILL
     done = office.apply(source, "--as", "reviewer-1")
+    assert done["batch"] == batch_id
     assert done["counts"] == {"pending": 0, "leased": 0, "sealed": COUNT, "refused": 0, "skipped": 1}
     assert len(sealed_files(source)) == COUNT
     assert not list(source.glob(".zhengyin-*"))
@@ -51,11 +56,15 @@ def test_a_worker_killed_at_a_point_leaves_nothing_lost_and_nothing_double(offic
 
 
 def entered(office, source):
-    """The batch listed, but with no worker that could begin: the seal is suspended for that moment."""
-    office.run("seals", "suspend", "default", "--as", "seal-admin-1", "--reason", "核查")
-    office.apply(source, "--as", "reviewer-1", code=1)
-    office.run("seals", "resume", "default", "--as", "seal-admin-1", "--reason", "核查完毕")
-    return office.latest().id
+    """The batch as the command lists it, before any worker begins."""
+    book = office.book()
+    name = {"machine": platform.node(), "folder": source, "output": source, "seal": "default", "type": "batch",
+            "level": "B-B", "place": DEFAULT_PLACE, "queue": False}  # fmt: skip
+    request = BatchRequest(name, "default", "batch", Level.B_B, parse_place(DEFAULT_PLACE), Actor("reviewer-1"),
+                           folder=source, output=source)  # fmt: skip
+    batch = book.open(new_batch(office.settings, book.register, request))
+    book.add(as_items(batch.id, list_folder(source, recursive=False), beside=True))
+    return batch.id
 
 
 @pytest.mark.parametrize("office", ["sqlite", "postgresql"], indirect=True)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hardware.errors import Language
     from signing_service.pades.batch_book import BatchBook
     from signing_service.pades.batch_folder import Found
-    from signing_service.pades.batch_tables import SealBatch
+    from signing_service.pades.batch_tables import SealBatch, SealBatchItem
     from signing_service.pki.rules import Actor
     from signing_service.seals.register import SealRegister
     from signing_service.settings import Settings
@@ -105,8 +105,9 @@ class _Run:
         known = self._book.of_key(batch.key)
         if known is not None:
             batch.id = known.id
-        sealed = {item.id for item in self._book.items(batch.id, states=[ItemState.SEALED])}
-        items = [item for item in as_items(batch.id, self._found(), beside=self._beside) if item.id not in sealed]
+        done = self._book.items(batch.id, states=[ItemState.SEALED])
+        sealed = {item.id for item in done}
+        items = [item for item in as_items(batch.id, self._found(done), beside=self._beside) if item.id not in sealed]
         pending = [item for item in items if item.state == ItemState.PENDING]
         for item_id, reason in would_refuse(self._settings, self._book, batch, pending, self._preparing).items():
             item = next(each for each in pending if each.id == item_id)
@@ -187,22 +188,25 @@ class _Run:
         from signing_service.pades.batch_folder import as_items
         from signing_service.pades.batch_tables import ItemState
 
-        known = sum(self._book.counts(batch.id).values())
-        items = as_items(batch.id, self._found(), beside=self._beside, known=known)
+        known = self._book.items(batch.id)
+        items = as_items(batch.id, self._found(known), beside=self._beside, known=len(known))
         if self._queue:
-            blobs, entered = LocalBlobs(self._settings.blobs), {item.id for item in self._book.items(batch.id)}
+            blobs, entered = LocalBlobs(self._settings.blobs), {item.id for item in known}
             for item in items:
                 if item.state == ItemState.PENDING and item.id not in entered:
                     blobs.put((self._source / item.name).read_bytes())
         self._book.add(items)
 
-    def _found(self) -> list[Found]:
+    def _found(self, known: Sequence[SealBatchItem]) -> list[Found]:
+        """The folder's entries but for this batch's own results."""
         from signing_service.pades.batch_folder import list_folder
 
         def seen(count: int) -> None:
             self._progress.looking(Text(f"正在清点文件:{count}", f"listing files: {count}"))
 
-        return list_folder(self._source, recursive=self._recursive, seen=seen)
+        ours = {item.output for item in known if item.result} if self._beside else set()
+        found = list_folder(self._source, recursive=self._recursive, seen=seen)
+        return [entry for entry in found if entry.name not in ours]
 
     def _authorise(self, batch: SealBatch, key: str) -> None:
         """The holder's USB key at this computer signs the list of digests; the PIN is asked for once."""

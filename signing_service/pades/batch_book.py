@@ -137,8 +137,7 @@ class BatchBook:
         """How many items are in each state; all states are named."""
         query = select(SealBatchItem.state, func.count()).where(SealBatchItem.batch_id == batch_id)
         with self.register.database.read() as session:
-            rows = session.execute(query.group_by(SealBatchItem.state)).tuples().all()
-        found = {str(state): count for state, count in rows}
+            found = {str(row[0]): int(row[1]) for row in session.execute(query.group_by(SealBatchItem.state))}
         return {state.value: found.get(state.value, 0) for state in ItemState}
 
     def items(

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,11 +86,10 @@ class Office:
         assert len(sealed) == count
         uses = [use for use in UseBook(book.register).uses("default") if use.reference in {i.reference for i in sealed}]
         assert Counter(use.state for use in uses) == {UseState.RELEASED: count}
-        custody = Custody(self.settings.custody)
-        made = Counter(each.use.digest for each in custody.uses("default") if each.completed)
+        with closing(Custody(self.settings.custody)) as custody:
+            made = Counter(each.use.digest for each in custody.uses("default") if each.completed)
+            custody.ledger.check()
         assert [made[item.digest] for item in sealed] == [1] * count
-        custody.ledger.check()
-        custody.close()
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,11 @@ class SealJobParts:
 def router(parts: SealJobParts) -> APIRouter:
     """Every address authenticates."""
     routes = APIRouter(prefix="/api/v1/seal-jobs", tags=["批量盖章"])
-    who = Depends(parts.authenticate)
+
+    def caller_of(request: Request) -> Caller:
+        return parts.authenticate(request)
+
+    who = Depends(caller_of)
 
     @routes.post("", summary="提交批量盖章任务", status_code=202)
     def submit(

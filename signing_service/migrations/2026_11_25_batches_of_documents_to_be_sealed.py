@@ -5,8 +5,8 @@ from alembic import op
 
 from signing_service.kernel import database
 
-revision = "db113d355398"
-down_revision = "03b8c66051d3"
+revision = "1c70812d28bd"
+down_revision = "94194def6fbe"
 branch_labels = None
 depends_on = None
 

@@ -1,4 +1,4 @@
-"""How fast the PKI answers, as a ratio to what its token can sign in the same run: `python bench/pki.py [SECONDS]`.
+"""How fast the PKI answers, as a ratio to what its token can sign in the same run: `python -m bench.pki [SECONDS]`.
 
 Everything real: a ceremony on SoftHSM, a SQLite register with synchronous=FULL, whole requests and whole responses.
 Prints one JSON document; rates are per second, ratios are to the token's raw P-256 signatures with as many threads.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import secrets
 import sys
 import tempfile
@@ -15,8 +16,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import insert
 
 from hardware.driver import open_token
 from hardware.ports import Mechanism, Token
@@ -25,14 +28,15 @@ from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.clock import SystemClock
 from signing_service.kernel.database import Base, Database
 from signing_service.pki import der
-from signing_service.pki.assembly import assemble
+from signing_service.pki.assembly import PkiServices, assemble
 from signing_service.pki.ceremony import CeremonyRecord, hold_ceremony, record_ceremony
-from signing_service.pki.crl import Reason, RevokedEntry, build_crl
+from signing_service.pki.certificates import CertificateRow
+from signing_service.pki.crl import Reason
+from signing_service.pki.crl_partitions import PARTITION_SIZE
 from signing_service.pki.first_ceremony import Body, first_plan
 from signing_service.pki.ocsp import request_for
 from signing_service.pki.ocsp_request import NONCE
-from signing_service.pki.ports import CertifiedKey
-from signing_service.pki.register import CertificateRegister
+from signing_service.pki.register import CertificateRegister, fingerprint
 from signing_service.pki.rules import SYSTEM, Actor
 from signing_service.pki.tsp_client import timestamp_query
 
@@ -97,7 +101,7 @@ def _rates(folder: Path, record: CeremonyRecord, tokens: dict[str, Token], secon
         "ocsp_with_nonce": rate(lambda: services.ocsp.respond(with_nonce(request)), seconds),
         "ocsp_presigned": rate(lambda: services.ocsp.respond(request), seconds),
     }
-    ca = CertifiedKey(tokens["issuing"].key(certificate=issuing), issuing)
+    publication = _publication(database, services, issuing)
     return {
         "token_signatures": raw,
         "token_signatures_8_threads": raw_together,
@@ -105,16 +109,45 @@ def _rates(folder: Path, record: CeremonyRecord, tokens: dict[str, Token], secon
         "timestamps_8_threads_ratio": stamped_together / raw_together,
         **found,
         **{f"{name}_ratio": value / raw for name, value in found.items()},
-        f"crl_{CRL_ENTRIES}_seconds": _crl_seconds(ca),
+        **publication,
     }
 
 
-def _crl_seconds(ca: CertifiedKey) -> float:
-    now = datetime.now(UTC)
-    entries = (RevokedEntry(1 << 126 | number, now, Reason.SUPERSEDED) for number in range(CRL_ENTRIES))
-    start = time.perf_counter()
-    build_crl(ca, entries, number=1, this_update=now, next_update=now + timedelta(days=7))
-    return time.perf_counter() - start
+def _publication(database: Database, services: PkiServices, issuing: bytes) -> dict[str, float]:
+    """CRL_ENTRIES revoked certificates in the register, and from it the whole list and one partition's."""
+    now, issuer = datetime.now(UTC), fingerprint(issuing)
+    with database.write() as session:
+        for start in range(0, CRL_ENTRIES, PARTITION_SIZE):
+            rows = [_revoked(issuer, number, now) for number in range(start, start + PARTITION_SIZE)]
+            session.execute(insert(CertificateRow), rows)
+    before = _resident()
+    start_of_whole = time.perf_counter()
+    whole = services.crls.publish("issuing") or b""
+    start_of_part = time.perf_counter()
+    part = services.crls.crl("issuing", 2) or b""
+    end = time.perf_counter()
+    return {
+        f"crl_{CRL_ENTRIES}_seconds": start_of_part - start_of_whole,
+        f"crl_{CRL_ENTRIES}_megabytes": len(whole) / 1e6,
+        f"crl_{CRL_ENTRIES}_memory_growth_megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        / 1e3,
+        "crl_partition_seconds": end - start_of_part,
+        "crl_partition_megabytes": len(part) / 1e6,
+    }
+
+
+def _resident() -> int:
+    """The most memory that this process ever had resident, in kilobytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _revoked(issuer: str, number: int, now: datetime) -> dict[str, object]:
+    return {
+        "reference": f"{number:032x}", "profile": "officer-signing", "state": "revoked", "owner": f"OF-{number}",
+        "requested_by": "bench", "issuer": issuer, "serial": f"{1 << 126 | number:x}", "fingerprint": f"{number:064x}",
+        "der": b"", "revoked_at": now, "reason": int(Reason.SUPERSEDED), "status_at": now, "origin": "own",
+        "crl_partition": 1 + number // PARTITION_SIZE,
+    }  # fmt: skip
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -83,6 +84,7 @@ def _entry(entry: RevokedEntry) -> bytes:
     )
 
 
+@lru_cache(maxsize=len(Reason))
 def _reason(reason: Reason) -> bytes:
     return _extension("2.5.29.21", der.tlv(der.ENUMERATED, bytes((reason,))))
 

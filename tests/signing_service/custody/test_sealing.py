@@ -299,3 +299,42 @@ def test_uses_cut_off_before_their_signatures_are_taken_up_together(custody, ask
     save_policy(folder, ask.policy())
     custody.seal_all(SEAL, attributes, authorisation, RSA)
     assert custody.ledger.check() == 2
+
+
+def test_a_stop_against_sealing_under_way_lets_nothing_more_out(folder, clock, ask, holder):
+    """Eight callers seal as fast as they can; once `freeze` has returned, no signature more is made or handed out."""
+    now = clock.now()
+    order = standing_order(SEAL, "批复", 100_000, not_before=now, until=now + timedelta(hours=1))
+    authorisation = sign_authorisation(order, holder)
+    custody, handed_out, enough = Custody(folder, clock), [], threading.Event()
+
+    def seal_until_stopped(thread):
+        for number in range(100_000):
+            try:
+                attributes = ask.attributes(f"批复 {thread} {number}")
+                handed_out.append(custody.seal(SEAL, attributes, authorisation, RSA, document_type="批复"))
+            except SealingFrozen:
+                return
+            if len(handed_out) >= 20:
+                enough.set()
+
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(seal_until_stopped, thread) for thread in range(8)]
+        assert enough.wait(60)
+        custody.freeze(f"register:{SEAL}", actor="示例管理员", reason="印章停用")
+        made = sum(use.completed for use in custody.uses(SEAL))
+        for thread in running:
+            thread.result()
+    assert sum(use.completed for use in custody.uses(SEAL)) == len(handed_out) == made
+    custody.close()
+
+
+def test_custody_tells_whether_its_key_signed_a_document(custody, ask):
+    digest = hashlib.sha256("批复".encode()).hexdigest()
+    assert not custody.was_signed(SEAL, digest)
+    custody.seal(SEAL, ask.attributes("批复"), ask.authorise("批复"), RSA)
+    assert custody.was_signed(SEAL, digest)
+    assert not custody.was_signed(OTHER_SEAL, digest)
+    assert [use.use.kind for use in custody.uses(SEAL, kind="digest")] == ["digest"]
+    assert custody.uses(SEAL, kind="emergency") == []
+    assert custody.pinned(SEAL).holders == ask.policy().seals[SEAL].holders

@@ -207,3 +207,12 @@ def test_calls_run_side_by_side(client, custody, path, ask, clock):
         assert done.wait(30)
         thread.join()
     clock.instant += timedelta(seconds=1)
+
+
+def test_recovery_and_pages_ask_the_same_over_the_socket(client, custody, ask):
+    client.seal(SEAL, ask.attributes("批复"), ask.authorise("批复"), RSA)
+    (use,) = client.uses(SEAL, kind="digest")
+    assert client.was_signed(SEAL, use.use.digest) is True
+    assert client.was_signed(SEAL, "0" * 64) is False
+    assert client.uses(SEAL, kind="emergency") == []
+    assert client.pinned(SEAL) == custody.pinned(SEAL)

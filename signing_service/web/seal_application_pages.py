@@ -106,7 +106,8 @@ def _add_application(routes: APIRouter, parts: SealParts) -> None:
         request: Request, who: officer, conditions: Annotated[ConditionFields, Depends(typed_conditions)],
         id: Line = "", name: Line = "", kind: Line = "statutory", owner: Line = "", shape: Line = "round",
         bottom_line: Line = "", code: Line = "", diameter: Line = "42", years: Line = "3", replaces: Line = "",
-        reason: Long = "", basis: Line = "", holder: Annotated[list[str] | None, Form()] = None, picture: UploadFile | None = None,
+        reason: Long = "", basis: Line = "", holder: Annotated[list[str] | None, Form()] = None,
+        picture: UploadFile | None = None,
     ) -> Response:  # fmt: skip
         require_administrator(who)
         given = {

@@ -1,4 +1,4 @@
-"""Suspension against sealing under way, on SQLite and PostgreSQL: once it is recorded, nothing is signed off or leaves."""
+"""Suspension against sealing under way, on SQLite and PostgreSQL: once it is recorded, nothing leaves."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -83,7 +83,7 @@ def status(ctx: typer.Context, json_output: Json = False) -> None:
 @app.command()
 def finish(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="tsa, ocsp, simulation-ocsp, evidence, paper-code or log.")],
+    name: Annotated[str, typer.Argument(help="tsa, ocsp, simulation-ocsp, evidence, paper-code, log or wrapping-key.")],
     by: As,
     destroy: Annotated[bool, typer.Option(help="Destroy the old private keys too; asks first.")] = False,
     json_output: Json = False,
@@ -92,8 +92,8 @@ def finish(
     from cli import service_rotation
     from signing_service.pki.rotation import RotationRefused
 
-    if name not in service_rotation.ROTATED:
-        listed = ", ".join(service_rotation.ROTATED)
+    if name not in service_rotation.ENDED:
+        listed = ", ".join(service_rotation.ENDED)
         raise RotationRefused(
             f"没有“{name}”这种服务。",
             f'There is no service "{name}".',
@@ -103,9 +103,11 @@ def finish(
         ask = Text(f"旧私钥销毁后不能恢复。请输入 {name} 确认", f"It cannot be undone. Type {name} to confirm")
         if typer.prompt(ask.in_(ctx.obj.language), err=True).strip() != name:
             raise RotationRefused("确认的名称不符。", "What was typed is another name.")
+    settings = home_settings(ctx)
     with open_register(ctx) as register:
-        actor, clock = actor_named(register, by), register.clock
-    _say_done(ctx, service_rotation.finish(home_settings(ctx), name, actor, destroy=destroy, clock=clock), json_output)
+        actor = actor_named(register, by)
+        done = service_rotation.finish(settings, register, name, actor, destroy=destroy)
+    _say_done(ctx, done, json_output)
 
 
 @app.command()

@@ -11,15 +11,16 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from cli.data_keys import load_ring
 from cli.own_services import own_pki
 from hardware.driver import open_token
 from hardware.errors import KeyNotFound
 from hardware.opened_token import OpenedToken
 from hardware.pin_source import read_pin_file
 from signing_service.custody.policy import CustodyPolicy, ServiceEntry, TokenPlace, change_policy, load_policy
+from signing_service.custody.structures import DATA
 from signing_service.errors import Text
-from signing_service.kernel.clock import Clock
-from signing_service.pki.register import fingerprint
+from signing_service.pki.register import CertificateRegister, fingerprint
 from signing_service.pki.rotation import RotationRefused, logged_rotation, make_successor, record_successor
 from signing_service.pki.rules import Actor
 from signing_service.settings import Settings
@@ -50,6 +51,11 @@ ROTATED = {
         Rotated("log", "log", "log", "issuing", Text("审计日志密钥", "the audit log's key")),
     )
 }  # fmt: skip
+
+
+WRAPPING_KEY = "wrapping-key"
+ENDED = {**{name: entry.service for name, entry in ROTATED.items()}, WRAPPING_KEY: DATA}
+"""What has an overlap that can be ended: the command's name and custody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +121,35 @@ def _switched(policy: CustodyPolicy, chosen: Plan, new: ServiceEntry) -> Custody
     return policy.with_service(service, present.succeeded_by(new, _public_key(old.certificate), chosen.until))
 
 
-def finish(settings: Settings, name: str, actor: Actor, *, destroy: bool, clock: Clock) -> dict[str, Any]:
+def finish(
+    settings: Settings, register: CertificateRegister, name: str, actor: Actor, *, destroy: bool
+) -> dict[str, Any]:
     """End the overlap now; with `destroy` the old private keys are destroyed on the token too."""
-    what = ROTATED[name]
-    register = own_pki(settings).authorities[what.ca].register
-    with logged_rotation(register, f"service:{what.name}", actor) as record:
+    service = ENDED[name]
+    with logged_rotation(register, f"service:{name}", actor) as record:
         policy = load_policy(settings.custody)
-        entry = policy.service(what.service)
+        entry = policy.service(service)
         if not entry.earlier:
             raise RotationRefused("没有更早的密钥。", "There is no earlier key.")
+        if name == WRAPPING_KEY:
+            _check_unused(settings, entry)
         change_policy(
-            settings.custody,
-            lambda now: now.with_service(what.service, now.service(what.service).ended(clock.now())),
+            settings.custody, lambda now: now.with_service(service, now.service(service).ended(register.clock.now()))
         )
         gone = [_destroy(settings, policy, key.token, key.key_id) for key in entry.earlier] if destroy else []
-        record.details |= {"service": what.name, "ended": len(entry.earlier), "destroyed": sum(gone)}
+        record.details |= {"service": name, "ended": len(entry.earlier), "destroyed": sum(gone)}
     return record.details
+
+
+def _check_unused(settings: Settings, entry: ServiceEntry) -> None:
+    """A data key that is still under an earlier wrapping key would be lost with it."""
+    earlier = {key.public_key for key in entry.earlier}
+    if any(key.wrapped_by in earlier for key in load_ring(settings).keys):
+        raise RotationRefused(
+            "仍有数据密钥由旧包装密钥包装。",
+            "A data key is still wrapped by the earlier wrapping key.",
+            Text("请先再运行 zhengyin pki rotate wrapping-key。", "Run zhengyin pki rotate wrapping-key again first."),
+        )
 
 
 def _destroy(settings: Settings, policy: CustodyPolicy, token_name: str, key_id: bytes) -> bool:

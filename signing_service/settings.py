@@ -15,6 +15,12 @@ from signing_service.errors import SigningServiceError, Text
 
 FILE_NAME = "settings.toml"
 Profile = Literal["demo", "production"]
+UnknownStatus = Literal["refuse", "accept"]
+OWN_TSA = "own"
+"""Among `timestamp_urls`: our own timestamp authority."""
+MOST_TSAS = 5
+_NEEDED = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
+_OPTIONAL = {"timestamp_urls", "outside_status_unknown"}
 
 
 class SettingsUnreadable(SigningServiceError):
@@ -33,7 +39,8 @@ class SettingsUnreadable(SigningServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it has a value; paths are absolute."""
+    """All of it has a value; paths are absolute. `timestamp_urls`: the timestamp authorities in the order in which they
+    are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate."""
 
     home: Path
     profile: Profile
@@ -42,6 +49,8 @@ class Settings:
     city: str
     base_url: str
     outbound_hosts: frozenset[str]
+    timestamp_urls: tuple[str, ...] = (OWN_TSA,)
+    outside_status_unknown: UnknownStatus = "refuse"
 
     @property
     def is_demo(self) -> bool:
@@ -83,8 +92,8 @@ def load_settings(home: Path) -> Settings:
 
 
 def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Settings:
-    known = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
-    if wrong := sorted(entries.keys() ^ known):
+    wrong = sorted((_NEEDED - entries.keys()) | (entries.keys() - _NEEDED - _OPTIONAL))
+    if wrong:
         raise SettingsUnreadable(path, f"missing or unknown entries: {', '.join(wrong)}")
     profile, hosts = entries["profile"], entries["outbound_hosts"]
     if profile not in ("demo", "production"):
@@ -99,4 +108,22 @@ def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Setting
         city=str(entries["city"]),
         base_url=str(entries["base_url"]),
         outbound_hosts=frozenset(hosts),
+        timestamp_urls=_timestamp_urls(path, entries.get("timestamp_urls", [OWN_TSA])),
+        outside_status_unknown=_unknown_status(path, entries.get("outside_status_unknown", "refuse")),
     )
+
+
+def _timestamp_urls(path: Path, urls: object) -> tuple[str, ...]:
+    if not isinstance(urls, list) or not 0 < len(urls) <= MOST_TSAS or len(set(map(str, urls))) != len(urls):
+        raise SettingsUnreadable(path, f"timestamp_urls must list one to {MOST_TSAS} different addresses")
+    if not all(url == OWN_TSA or str(url).startswith(("http://", "https://")) for url in urls):
+        raise SettingsUnreadable(path, f'timestamp_urls: each is an http(s) address, or "{OWN_TSA}" for our own')
+    return tuple(str(url) for url in urls)
+
+
+def _unknown_status(path: Path, word: object) -> UnknownStatus:
+    if word == "refuse":
+        return "refuse"
+    if word == "accept":
+        return "accept"
+    raise SettingsUnreadable(path, "outside_status_unknown must be refuse or accept")

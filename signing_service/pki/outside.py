@@ -22,13 +22,19 @@ from signing_service.pki.certificates import OUTSIDE, CertificateRow
 from signing_service.pki.csr import CertificateRequest
 from signing_service.pki.enrolment import activation_statement
 from signing_service.pki.errors import PkiError
+from signing_service.pki.outside_sources import Addresses
+from signing_service.pki.outside_status import RequiresStatus
 from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint
-from signing_service.pki.rules import OPERATOR, SYSTEM, Actor, MoveNotAllowed
+from signing_service.pki.rules import MOVES, OPERATOR, SYSTEM, Actor, MoveNotAllowed, State, decide
 from signing_service.pki.signature_algorithms import algorithm_for, signature_holds
+
+SIGNERS, TIMESTAMPS = "signers", "timestamps"
+"""What an outside CA is trusted for: officers' and seals' certificates, or timestamp authorities."""
 
 
 class OutsideCa(Base):
-    """An outside CA that is trusted for some uses. Empty addresses: those in its certificates are used."""
+    """An outside CA. `purposes`, comma-separated: what it is trusted for, and nothing else. The addresses are asked
+    where its certificates name none."""
 
     __tablename__ = "pki_outside_ca"
 
@@ -36,9 +42,19 @@ class OutsideCa(Base):
     name: Mapped[str] = mapped_column(String(200))
     licence: Mapped[str] = mapped_column(String(100), default="")
     der: Mapped[bytes] = mapped_column(LargeBinary)
+    purposes: Mapped[str] = mapped_column(String(64), default=SIGNERS, server_default=SIGNERS)
     ocsp_url: Mapped[str] = mapped_column(String(500), default="")
     crl_url: Mapped[str] = mapped_column(String(500), default="")
     added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OutsideIntermediate(Base):
+    """A certificate between an outside CA's root and what it issued, as it was handed in."""
+
+    __tablename__ = "pki_outside_intermediate"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    der: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class OutsideRefused(PkiError):
@@ -56,92 +72,136 @@ class OutsideRefused(PkiError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RevocationSources:
-    """Where to ask about an outside CA's certificates."""
-
-    ocsp_url: str = ""
-    crl_url: str = ""
-
-
 def add_outside_ca(
     session: Session, anchor: bytes, actor: Actor, at: datetime, *, licence: str = "",
-    sources: RevocationSources | None = None,
+    sources: Addresses | None = None, purposes: Sequence[str] = (SIGNERS,),
 ) -> OutsideCa:  # fmt: skip
-    """Trust an outside root (DER or PEM). `licence` is its licence number. Needs the operator's role; logged."""
+    """Trust an outside root (DER or PEM) for some purposes. `licence` is its licence number. Needs the operator's
+    role; logged."""
+    if not purposes or not set(purposes) <= {SIGNERS, TIMESTAMPS}:
+        raise OutsideRefused("用途须为 signers 或 timestamps。", "The purpose is signers or timestamps.")
     _need_operator(actor)
     certificate = load_certificate(anchor)
     der = certificate.public_bytes(Encoding.DER)
     build_chain(der, ())
     if session.get(OutsideCa, fingerprint(der)) is not None:
         raise OutsideRefused("该 CA 已登记。", "This CA is on record already.")
-    sources = sources or RevocationSources()
+    sources = sources or Addresses()
     row = OutsideCa(
         fingerprint=fingerprint(der), name=certificate.subject.rfc4514_string()[:200], licence=licence, der=der,
+        purposes=",".join(sorted(set(purposes))),
         ocsp_url=sources.ocsp_url, crl_url=sources.crl_url, added_at=at,
     )  # fmt: skip
     session.add(row)
-    act = Act("pki.outside_ca", actor.id, f"outside-ca:{row.fingerprint}", details={"name": row.name})
+    act = Act(
+        "pki.outside_ca",
+        actor.id,
+        f"outside-ca:{row.fingerprint}",
+        details={"name": row.name, "purposes": row.purposes},
+    )
     AuditLog().record(session, act, at)
     return row
 
 
-def outside_anchors(session: Session) -> list[bytes]:
-    """The anchors (DER), for the verification policy's purpose `outside`."""
-    return list(session.scalars(select(OutsideCa.der).order_by(OutsideCa.added_at)))
+def outside_anchors(session: Session, purpose: str = SIGNERS) -> list[bytes]:
+    """The anchors (DER) that are trusted for one purpose."""
+    rows = session.scalars(select(OutsideCa).order_by(OutsideCa.added_at))
+    return [row.der for row in rows if purpose in row.purposes.split(",")]
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideChain:
+    """A certificate of an outside CA up to its anchor (DER), and where its CA is asked by default."""
+
+    certificates: tuple[bytes, ...]
+    addresses: Addresses
+
+
+def outside_chain(session: Session, certificate: bytes, others: Sequence[bytes] = ()) -> OutsideChain:
+    """From the intermediates on record and `others` (DER). Raises ChainIncomplete, OutsideRefused."""
+    anchors = outside_anchors(session)
+    known = list(session.scalars(select(OutsideIntermediate.der)))
+    built = build_chain(certificate, [*others, *known, *anchors])
+    if built[-1] not in anchors:
+        raise OutsideRefused("根证书未登记。", "Its root is not on record.")
+    ca = session.get_one(OutsideCa, fingerprint(built[-1]))
+    return OutsideChain(tuple(built), Addresses(ca.ocsp_url, ca.crl_url))
 
 
 def take_outside(
     register: CertificateRegister, reference: str, certificate: bytes, chain: Sequence[bytes], signature: bytes,
-    actor: Actor,
+    actor: Actor, status: RequiresStatus,
 ) -> bytes:  # fmt: skip
     """Put an officer's existing certificate into an approved request, in place of issuing one; its DER.
 
     1. the chain ends at an anchor on record; 2. valid now; 3. may sign; 4. `signature` of its key over
-    `activation_statement` proves possession. Raises OutsideRefused, ChainIncomplete, MoveNotAllowed.
+    `activation_statement` proves possession; 5. its CA says that it is not revoked. Raises OutsideRefused,
+    OutsideRevoked, OutsideStatusUnknown, ChainIncomplete, MoveNotAllowed.
     """
+    with register.refusals_logged("issue", reference, actor):
+        with register.database.read() as session:
+            row = register.find(session, reference)
+            decide(MOVES["issue"], State(row.state), actor, owner=row.owner, requested_by=row.requested_by, reason="")
+        found = _checked(register, certificate, chain)
+        _check_proof(reference, found.certificates[0], signature)
+        status.require(found.certificates, found.addresses)
     with register.logged("issue", reference, actor) as session:
         row = register.find(session, reference)
-        der, issuer = _checked(register, session, certificate, chain)
-        _check_proof(reference, der, signature)
         row.origin = OUTSIDE
-        register.fill(session, row, der, issuer)
+        _enter(register, session, row, found)
         register.move(session, row, "issue", actor)
-    return der
+    return found.certificates[0]
 
 
 def record_outside(
     register: CertificateRegister, profile: str, certificate: bytes, chain: Sequence[bytes],
-    request: CertificateRequest, holder: Holder, actor: Actor,
+    request: CertificateRequest, holder: Holder, actor: Actor, status: RequiresStatus,
 ) -> CertificateRow:  # fmt: skip
-    """A licensed CA's answer to a CSR of an HSM key: checked against request and anchors, active at once.
+    """A licensed CA's answer to a CSR of an HSM key: checked against request, anchors and revocation; active at once.
 
-    The request was signed by that key when it was made, so possession is proven. Raises OutsideRefused.
+    The request was signed by that key when it was made, so possession is proven. Raises OutsideRefused, OutsideRevoked,
+    OutsideStatusUnknown.
     """
-    _need_operator(actor)
-    with register.database.write() as session:
-        der, issuer = _checked(register, session, certificate, chain)
-        if load_certificate(der).public_key() != request.public_key:
+    with register.refusals_logged(
+        "record", fingerprint(load_certificate(certificate).public_bytes(Encoding.DER)), actor
+    ):
+        _need_operator(actor)
+        found = _checked(register, certificate, chain)
+        if load_certificate(found.certificates[0]).public_key() != request.public_key:
             raise OutsideRefused("证书不是为该密钥签发的。", "It was not issued for this key.")
-        return register.add_issued(
-            session, der, issuer, profile, holder, actor, origin=OUTSIDE, why=Why("外部 CA 签发")
-        )
+        status.require(found.certificates, found.addresses)
+        with register.database.write() as session:
+            _keep_intermediates(session, found)
+            return register.add_issued(
+                session, found.certificates[0], _issuer(found), profile, holder, actor, origin=OUTSIDE,
+                why=Why("外部 CA 签发"),
+            )  # fmt: skip
 
 
-def _checked(
-    register: CertificateRegister, session: Session, certificate: bytes, chain: Sequence[bytes]
-) -> tuple[bytes, bytes]:
+def _enter(register: CertificateRegister, session: Session, row: CertificateRow, found: OutsideChain) -> None:
+    _keep_intermediates(session, found)
+    register.fill(session, row, found.certificates[0], _issuer(found))
+
+
+def _keep_intermediates(session: Session, found: OutsideChain) -> None:
+    for der in found.certificates[1:-1]:
+        session.merge(OutsideIntermediate(fingerprint=fingerprint(der), der=der))
+
+
+def _issuer(found: OutsideChain) -> bytes:
+    return found.certificates[1] if len(found.certificates) > 1 else found.certificates[0]
+
+
+def _checked(register: CertificateRegister, certificate: bytes, chain: Sequence[bytes]) -> OutsideChain:
     read = load_certificate(certificate)
-    der = read.public_bytes(Encoding.DER)
-    anchors = outside_anchors(session)
-    built = build_chain(der, [load_certificate(other).public_bytes(Encoding.DER) for other in chain] + anchors)
-    if built[-1] not in anchors:
-        raise OutsideRefused("根证书未登记。", "Its root is not on record.")
+    others = [load_certificate(other).public_bytes(Encoding.DER) for other in chain]
+    with register.database.read() as session:
+        found = outside_chain(session, read.public_bytes(Encoding.DER), others)
     if not read.not_valid_before_utc <= register.clock.now() < read.not_valid_after_utc:
         raise OutsideRefused("证书不在有效期内。", "It is not valid now.")
     if not _may_sign(read):
         raise OutsideRefused("密钥用途不含签名。", "Its key usage does not allow signing.")
-    return der, built[1] if len(built) > 1 else der
+    return found
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:

@@ -209,9 +209,14 @@ class CertificateRegister:
     @contextmanager
     def logged(self, name: str, which: str, actor: Actor) -> Iterator[Session]:
         """A write session whose refusal by a rule of this room is logged after the rollback."""
+        with self.refusals_logged(name, which, actor), self.database.write() as session:
+            yield session
+
+    @contextmanager
+    def refusals_logged(self, name: str, which: str, actor: Actor) -> Iterator[None]:
+        """The same for work outside a transaction: a network or a token is asked in it."""
         try:
-            with self.database.write() as session:
-                yield session
+            yield
         except PkiError as refusal:
             act = Act(f"certificate.{name}", actor.id, f"certificate:{which}", actor.department, actor.certificate)
             self._audit.refuse(self.database, act, self.clock.now(), refusal.code)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -66,6 +69,37 @@ class MemoryKey:
         return self.private.sign(
             data, ec.ECDSA(hashes.SHA384() if mechanism is Mechanism.ECDSA_SHA384 else hashes.SHA256())
         )
+
+
+CHILD = Path(__file__).with_name("command_child.py")
+PROJECT = Path(__file__).parents[3]
+
+
+class Zhengyin:
+    """`zhengyin --home HOME …` in a process of its own, since SoftHSM knows one store per process."""
+
+    def __init__(self, home: Path) -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "SOFTHSM2_CONF"}
+        environment |= {"LANG": "en", "PYTHONPATH": str(PROJECT)}
+        self._home = home
+        self._child = subprocess.Popen(
+            [sys.executable, str(CHILD)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __call__(self, *arguments: str, code: int = 0, given: str = "", stream: str = "") -> str:
+        """stdout, or stderr where another exit code than 0 is expected, unless the stream is named."""
+        self._child.stdin.write(
+            json.dumps({"arguments": ["--home", str(self._home), *arguments], "given": given}) + "\n"
+        )
+        self._child.stdin.flush()
+        answer = json.loads(self._child.stdout.readline())
+        assert answer["code"] == code, answer
+        return answer[stream or ("err" if code else "out")]
+
+    def close(self) -> None:
+        self._child.stdin.close()
+        self._child.wait(30)
+        self._child.stdout.close()
 
 
 @dataclass(frozen=True)
@@ -165,3 +199,17 @@ def openssl(tmp_path: Path) -> Callable[..., str]:
         return said
 
     return run
+
+
+@pytest.fixture(scope="session")
+def zhengyin() -> Iterator[Callable[[Path], Zhengyin]]:
+    """Commands on a home, in a process for each call of this."""
+    started: list[Zhengyin] = []
+
+    def start(home: Path) -> Zhengyin:
+        started.append(Zhengyin(home))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()

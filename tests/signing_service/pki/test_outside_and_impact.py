@@ -33,12 +33,13 @@ from signing_service.pki.issuing import issue_certificate, new_serial
 from signing_service.pki.names import subject_name
 from signing_service.pki.outside import (
     OutsideRefused,
-    RevocationSources,
     add_outside_ca,
     outside_anchors,
     record_outside,
     take_outside,
 )  # fmt: skip
+from signing_service.pki.outside_sources import OutsideSources
+from signing_service.pki.outside_status import OutsideStatus
 from signing_service.pki.profiles import PROFILES
 from signing_service.pki.register import CertificateKnown, CertificateRegister, Holder, Why, fingerprint
 from signing_service.pki.revocation_evidence import NoEvidence
@@ -78,8 +79,7 @@ def licensed(memory_key: Any, clock: Any) -> LicensedCa:
 @pytest.fixture
 def trusted(licensed: LicensedCa, register: CertificateRegister) -> LicensedCa:
     with register.database.write() as session:
-        sources = RevocationSources("http://ocsp.outside.test", "http://crl.outside.test/a.crl")
-        add_outside_ca(session, licensed.root, CLERK, register.clock.now(), licence="示例-001", sources=sources)
+        add_outside_ca(session, licensed.root, CLERK, register.clock.now(), licence="示例-001")
     return licensed
 
 
@@ -93,7 +93,14 @@ def reference(register: CertificateRegister, services: PkiServices) -> str:
 
 def take(register: CertificateRegister, reference: str, certificate: bytes, key: Any, chain: Sequence[bytes]) -> bytes:
     proof = key.sign(activation_statement(reference, certificate), Mechanism.ECDSA_SHA256)
-    return take_outside(register, reference, certificate, chain, proof, CLERK)
+    return take_outside(register, reference, certificate, chain, proof, CLERK, unasked(register))
+
+
+def unasked(register: CertificateRegister) -> OutsideStatus:
+    """This CA names no addresses, so nothing is known of its certificates; the settings accept that here. What a CA
+    that answers says is tried in test_outside_status.py."""
+    sources = OutsideSources(register.database, Outbound(OutboundPolicy()), register.clock)
+    return OutsideStatus(sources, register.clock, accept_unknown=True)
 
 
 @BOTH
@@ -149,12 +156,12 @@ def test_an_hsm_key_is_certified_by_csr(trusted: LicensedCa, register: Certifica
     request = read_request(build_request(key, key.public_key, subject_name("示例局", organization="示例市")))
     answer = trusted.certify("seal", request.public_key)
     holder = Holder("seal:two", "D-1", token.info.serial)
-    row = record_outside(register, "seal", answer, [trusted.intermediate], request, holder, CLERK)
+    row = record_outside(register, "seal", answer, [trusted.intermediate], request, holder, CLERK, unasked(register))
     assert (row.state, row.origin) == ("active", "outside")
     other = token.generate("p256", label="seal-3", id=b"seal-3")
     with pytest.raises(OutsideRefused, match="not issued for this key"):
         record_outside(register, "seal", trusted.certify("seal", other.public_key), [trusted.intermediate], request,
-                       holder, CLERK)  # fmt: skip
+                       holder, CLERK, unasked(register))  # fmt: skip
 
 
 def test_only_an_operator_trusts_a_ca(licensed: LicensedCa, register: CertificateRegister, clock: Any) -> None:
@@ -171,7 +178,8 @@ def test_nothing_is_recorded_twice(
         add_outside_ca(session, trusted.root, CLERK, clock.now())
     key = memory_key()
     request = read_request(build_request(key, key.public_key, SUBJECT))
-    answer = [trusted.certify("seal", key.public_key), [trusted.intermediate], request, Holder("seal:two"), CLERK]
+    answer = [trusted.certify("seal", key.public_key), [trusted.intermediate], request, Holder("seal:two"), CLERK,
+              unasked(register)]  # fmt: skip
     record_outside(register, "seal", *answer)
     with pytest.raises(CertificateKnown):
         record_outside(register, "seal", *answer)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,48 +15,16 @@ from sqlalchemy import create_engine, inspect
 Run = Callable[..., str]
 
 
-CHILD = Path(__file__).with_name("command_child.py")
-PROJECT = Path(__file__).parents[3]
-
-
-class Zhengyin:
-    """`zhengyin --home HOME …` in a process of its own, since SoftHSM knows one store per process."""
-
-    def __init__(self, home: Path) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "SOFTHSM2_CONF"}
-        environment |= {"LANG": "en", "PYTHONPATH": str(PROJECT)}
-        self._home = home
-        self._child = subprocess.Popen(
-            [sys.executable, str(CHILD)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __call__(self, *arguments: str, code: int = 0, given: str = "", stream: str = "") -> str:
-        """stdout, or stderr where another exit code than 0 is expected, unless the stream is named."""
-        self._child.stdin.write(
-            json.dumps({"arguments": ["--home", str(self._home), *arguments], "given": given}) + "\n"
-        )
-        self._child.stdin.flush()
-        answer = json.loads(self._child.stdout.readline())
-        assert answer["code"] == code, answer
-        return answer[stream or ("err" if code else "out")]
-
-    def close(self) -> None:
-        self._child.stdin.close()
-        self._child.wait(30)
-        self._child.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pki-home") / "home"
 
 
 @pytest.fixture(scope="module")
-def run(home: Path) -> Iterator[Run]:
-    zhengyin = Zhengyin(home)
-    zhengyin("init")
-    yield lambda *arguments, **more: zhengyin("pki", *arguments, **more)
-    zhengyin.close()
+def run(home: Path, zhengyin: Callable[[Path], Run]) -> Run:
+    command = zhengyin(home)
+    command("init")
+    return lambda *arguments, **more: command("pki", *arguments, **more)
 
 
 def rows(run: Run) -> list[dict[str, Any]]:

@@ -94,7 +94,9 @@ class CaseRunner:
         revision = typeset_outward(work, opened.case_id, CLERK, code=code, seal_mm=cast.SEAL_DIAMETER_MM)
         place = placing_of(revision.area) or Placing(page=-1, x_mm=MARGIN_MM, y_mm=MARGIN_MM, corner="lower-right")
         stage = self.stage
-        desk = SealingDesk(stage.settings, stage.use_book(), stage.order_book(), stage.custody, self.timestamper)
+        desk = SealingDesk(
+            stage.settings, stage.use_book(), stage.order_book(), stage.custody, self.timestamper, stage.outside()
+        )
         use = SealUseOf(opened.case_id, revision.kind, holder.id)
         with self.tokens.opened(holder) as token:
             outward = desk.authorise_and_seal(revision.content, place, token, use, self.stage.clock.now())

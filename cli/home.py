@@ -93,6 +93,12 @@ def write_settings(home: Path, *, profile: str, token_module: str, city: str, da
         "# Hosts that may be called although they lie in a private network (host or host:port).",
         f'outbound_hosts = ["{base_url.removeprefix("http://")}"]',
     ]
+    lines += [
+        '# Timestamp authorities in the order in which they are asked; "own" is ours. See docs/guide/pki.md.',
+        '# timestamp_urls = ["https://tsa.example.test/tsa", "own"]',
+        "# When an outside CA cannot be asked about a certificate: refuse (default) or accept.",
+        '# outside_status_unknown = "refuse"',
+    ]
     write_atomically(home / FILE_NAME, ("\n".join(lines) + "\n").encode())
     return load_settings(home)
 

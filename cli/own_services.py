@@ -13,11 +13,13 @@ from signing_service.kernel.clock import SystemClock
 from signing_service.kernel.database import Database
 from signing_service.pades.ports import Evidence
 from signing_service.pki.assembly import PkiServices, assemble
+from signing_service.pki.certificate_chain import ChainIncomplete
 from signing_service.pki.certificates import CertificateRow
 from signing_service.pki.current_services import CurrentTimestamps
+from signing_service.pki.outside import OutsideCheck, OutsideRefused
 from signing_service.pki.ports import Signs
 from signing_service.pki.register import CertificateRegister
-from signing_service.pki.revocation_evidence import OwnEvidence
+from signing_service.pki.revocation_evidence import NoEvidence, OwnEvidence
 from signing_service.pki.timestamp_response import Asked, checked_token
 from signing_service.pki.tsp_client import timestamp_query
 from signing_service.settings import Settings
@@ -59,11 +61,19 @@ class OwnTimestamper:
 
 
 class OwnRevocation:
-    """A pades RevocationSource over our own register: OCSP answers and CRLs without a network."""
+    """A pades RevocationSource over our own register, without a network; for an outside CA's certificate what that
+    CA says."""
 
-    def __init__(self, source: OwnEvidence) -> None:
-        self._source = source
+    def __init__(self, source: OwnEvidence, outside: OutsideCheck) -> None:
+        self._source, self._outside = source, outside
 
     def evidence(self, chain: Sequence[bytes]) -> Evidence:
-        found = self._source.evidence(chain)
+        """Raises NoEvidence, OutsideRevoked, OutsideStatusUnknown."""
+        try:
+            found = self._source.evidence(chain)
+        except NoEvidence as missing:
+            try:
+                found = self._outside.require(chain[0])
+            except (ChainIncomplete, OutsideRefused):
+                raise missing from None
         return Evidence(tuple(found.certificates), tuple(found.ocsp_responses), tuple(found.crls))

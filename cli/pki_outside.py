@@ -1,4 +1,4 @@
-"""`zhengyin pki csr|trust|import`: certificates of outside (licensed) CAs."""
+"""`zhengyin pki csr|trust|outside|take|import`: certificates of outside (licensed) CAs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.pki_home import actor_named, open_register, open_usb_key
-from cli.pki_options import As
+from cli.pki_home import actor_named, home_settings, open_register, open_usb_key, print_rows
+from cli.pki_options import As, Json, Which
 
 app = typer.Typer()
 
@@ -44,18 +44,78 @@ def trust(
     licence: Annotated[str, typer.Option(help="Number of its licence.")] = "",
     ocsp: Annotated[str, typer.Option(help="Its OCSP address, where its certificates do not say.")] = "",
     crl_url: Annotated[str, typer.Option("--crl", help="Its CRL address, where its certificates do not say.")] = "",
+    purpose: Annotated[
+        list[str] | None,
+        typer.Option("--for", help="signers (officers, seals) or timestamps; may be given twice. Default: signers."),
+    ] = None,
 ) -> None:
-    """Put an outside (licensed) CA on record, with its own revocation sources."""
-    from signing_service.pki.outside import RevocationSources, add_outside_ca
+    """Put an outside (licensed) CA or timestamp authority on record, with its own revocation sources."""
+    from cli.outside_parts import keep_anchor
+    from signing_service.pki.outside import SIGNERS, add_outside_ca
+    from signing_service.pki.outside_sources import Addresses
 
+    purposes = purpose or [SIGNERS]
     with open_register(ctx) as register:
         actor = actor_named(register, by)
-        with register.database.write() as session:
-            sources = RevocationSources(ocsp, crl_url)
+        with register.refusals_logged("trust", anchor.name, actor), register.database.write() as session:
             row = add_outside_ca(
-                session, anchor.read_bytes(), actor, register.clock.now(), licence=licence, sources=sources
-            )
-            typer.echo(row.fingerprint)
+                session, anchor.read_bytes(), actor, register.clock.now(), licence=licence,
+                sources=Addresses(ocsp, crl_url), purposes=purposes,
+            )  # fmt: skip
+            keep_anchor(home_settings(ctx), row.der, row.fingerprint, purposes)
+        typer.echo(row.fingerprint)
+
+
+@app.command()
+def outside(ctx: typer.Context, json_output: Json = False) -> None:
+    """The outside CAs on record, what each is trusted for, and where it is asked."""
+    from sqlalchemy import select
+
+    from signing_service.pki.outside import OutsideCa
+
+    with open_register(ctx) as register, register.database.read() as session:
+        rows = [
+            {"fingerprint": ca.fingerprint, "name": ca.name, "licence": ca.licence, "for": ca.purposes,
+             "ocsp": ca.ocsp_url, "crl": ca.crl_url, "added_at": ca.added_at.isoformat()}
+            for ca in session.scalars(select(OutsideCa).order_by(OutsideCa.added_at))
+        ]  # fmt: skip
+    print_rows(rows, json_output)
+
+
+@app.command()
+def take(
+    ctx: typer.Context,
+    which: Which,
+    by: As,
+    token: Annotated[str, typer.Option(help="The officer's USB key, as an RFC 7512 URI (pkcs11:serial=…).")],
+    pin_file: Annotated[Path, typer.Option(help="Owner-only file with its PIN.", exists=True, dir_okay=False)],
+    certificate: Annotated[Path, typer.Option(help="The certificate, PEM or DER.", exists=True, dir_okay=False)],
+    chain: Annotated[list[Path] | None, typer.Option(help="A certificate above it.", exists=True)] = None,
+) -> None:
+    """Take an officer's existing certificate of an outside CA into an approved request; its key proves possession.
+
+    Its CA is asked whether it is revoked. Then the officer activates it, like one of ours.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from cli.outside_parts import outside_status
+    from signing_service.pki.certificate_chain import load_certificate
+    from signing_service.pki.enrolment import activation_statement
+    from signing_service.pki.outside import take_outside
+    from signing_service.pki.register import fingerprint
+    from signing_service.pki.signature_algorithms import algorithm_for
+
+    der = load_certificate(certificate.read_bytes()).public_bytes(Encoding.DER)
+    above = [path.read_bytes() for path in chain or ()]
+    with open_register(ctx) as register, open_usb_key(ctx, token, pin_file) as usb_key:
+        key = usb_key.key(certificate=der)
+        proof = key.sign(activation_statement(which, der), algorithm_for(key.public_key).mechanism)
+        status = outside_status(home_settings(ctx), register.database, register.clock)
+        actor = actor_named(register, by)
+        taken = take_outside(register, which, der, [*above, *usb_key.certificates()], proof, actor, status)
+        with register.database.write() as session:
+            register.find(session, which).token_serial = usb_key.info.serial
+    typer.echo(fingerprint(taken))
 
 
 @app.command("import")
@@ -70,6 +130,7 @@ def import_(
     department: Annotated[str, typer.Option(help="Department id.")] = "",
 ) -> None:
     """Take the certificate that an outside CA issued for a token's key."""
+    from cli.outside_parts import outside_status
     from signing_service.pki.csr import read_request
     from signing_service.pki.outside import record_outside
     from signing_service.pki.register import Holder
@@ -78,5 +139,6 @@ def import_(
     above = [path.read_bytes() for path in chain or ()]
     with open_register(ctx) as register:
         actor, holder = actor_named(register, by), Holder(owner, department)
-        row = record_outside(register, profile, certificate.read_bytes(), above, asked, holder, actor)
+        status = outside_status(home_settings(ctx), register.database, register.clock)
+        row = record_outside(register, profile, certificate.read_bytes(), above, asked, holder, actor, status)
         typer.echo(row.reference)

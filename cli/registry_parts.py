@@ -37,7 +37,9 @@ class RegistryDesk:
 
     def __init__(self, stage: Stage, timestamper: Timestamper) -> None:
         self._stage = stage
-        self._sealing = SealingDesk(stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper)
+        self._sealing = SealingDesk(
+            stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside()
+        )
         self._settings = registry_settings(stage.settings)
         self.codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
         self.catalogue = Catalogue.load()

@@ -24,6 +24,7 @@ from signing_service.pades.ports import Timestamper
 from signing_service.pades.request import Level, SignatureRequest
 from signing_service.pades.sign import complete, prepare
 from signing_service.pdf.prepared import PreparedSignature
+from signing_service.pki.outside import OutsideCheck
 from signing_service.pki.rules import Actor
 from signing_service.pki.signature_algorithms import algorithm_for
 from signing_service.seals.authorisation import Authorisation, authorise_digests, standing_order
@@ -65,13 +66,15 @@ class SealUseOf:
 
 @dataclass(frozen=True, slots=True)
 class SealingDesk:
-    """What sealing needs: the home's settings, the book of uses, custody, and a timestamp authority."""
+    """What sealing needs: the home's settings, the book of uses, custody, a timestamp authority, and what tells
+    whether an outside CA stands by the seal's or a holder's certificate."""
 
     settings: Settings
     book: UseBook
     orders: OrderBook
     custody: CustodyPort
     timestamper: Timestamper
+    outside: OutsideCheck
 
     def authorise_and_seal(
         self, pdf: bytes, placing: AnyPlacing, holder: Token, use: SealUseOf, now: datetime
@@ -123,7 +126,11 @@ class SealingDesk:
     ) -> bytes:
         """T1 reserves, the token signs, T2 releases; the seal's state is asked again at each (DESIGN 5)."""
         actor = Actor(use.actor, department=cast.APPROVING.id)
-        granted_by = SignedAuthorisation.decode(authorisation).authorisation_id
+        signed = SignedAuthorisation.decode(authorisation)
+        granted_by = signed.authorisation_id
+        holders = [each.certificate for each in signed.signatures]
+        for certificate in (SealKey.of(self.custody, seal_id, b"").certificate, *holders):
+            self.outside.require_if_outside(certificate)
         request = UseRequest(
             use.reference, use.document_type, prepared.digest.hex(), use.actor, approver, authorisation=granted_by
         )

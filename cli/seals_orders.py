@@ -168,15 +168,17 @@ def orders(ctx: typer.Context, seal: Seal, as_json: Json = False) -> None:
 
 @contextmanager
 def _emergencies(ctx: typer.Context) -> Iterator[EmergencySealing]:
-    """Emergency sealing with this home's own TSA in this process."""
+    """Emergency sealing with the settings' timestamp authorities, our own in this process."""
     from cli.emergency_sealing import EmergencySealing
+    from cli.outside_parts import timestamper_in_order
     from cli.own_services import OwnTimestamper
     from cli.sealing import SealingDesk
     from cli.stage import open_stage
 
     stage = open_stage(home_settings(ctx))
     orders_book = stage.order_book()
-    desk = SealingDesk(stage.settings, stage.use_book(), orders_book, stage.custody, OwnTimestamper(stage.pki.tsa))
+    timestamper = timestamper_in_order(stage.settings, lambda: OwnTimestamper(stage.pki.tsa), stage.clock)
+    desk = SealingDesk(stage.settings, stage.use_book(), orders_book, stage.custody, timestamper, stage.outside())
     try:
         yield EmergencySealing(stage.seal_register(), orders_book, desk, stage.blobs, stage.clock)
     finally:

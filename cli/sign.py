@@ -53,6 +53,7 @@ def make_signature(
     content = _read(source, output)
     settings = open_home(home)
     request, signing_key = _request(settings, seal, key, level, place, reason)
+    _require_not_revoked(settings, signing_key.certificate)
     timestamper, revocation = _services(settings, level)
     signed = pades_sign(content, request, signing_key, timestamper=timestamper, revocation=revocation)
     write_atomically(output, signed, mode=0o644)
@@ -161,10 +162,27 @@ def _asked_pin() -> str:
 
 
 def _services(settings: Settings, level: str) -> tuple[Timestamper | None, RevocationSource | None]:
-    """This home's own TSA and revocation register, through custody; nothing is opened for B-B."""
+    """The settings' timestamp authorities, ours through custody, and revocation evidence; nothing for B-B."""
     if level == "B-B":
         return None, None
+    from cli.outside_parts import outside_check, timestamper_in_order
     from cli.own_services import OwnRevocation, OwnTimestamper, own_pki
 
     services = own_pki(settings)
-    return OwnTimestamper(services.tsa), OwnRevocation(services.evidence) if level in ("B-LT", "B-LTA") else None
+    register = services.authorities["issuing"].register
+    outside = outside_check(settings, register.database, register.clock)
+    revocation = OwnRevocation(services.evidence, outside) if level in ("B-LT", "B-LTA") else None
+    return timestamper_in_order(settings, lambda: OwnTimestamper(services.tsa), register.clock), revocation
+
+
+def _require_not_revoked(settings: Settings, certificate: bytes) -> None:
+    """An outside CA is asked about its certificate before it is used. Raises OutsideRevoked, OutsideStatusUnknown."""
+    from cli.outside_parts import outside_check
+    from signing_service.kernel.clock import SystemClock
+    from signing_service.kernel.database import Database
+
+    database = Database(settings.database_url)
+    try:
+        outside_check(settings, database, SystemClock()).require_if_outside(certificate)
+    finally:
+        database.close()

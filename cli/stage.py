@@ -9,6 +9,7 @@ from cli.data_keys import HomeVault
 from cli.home_casework import home_casework
 from cli.known_facts import home_facts
 from cli.opened_home import open_custody
+from cli.outside_parts import OutsideFetcher, outside_check, outside_sources, timestamper_in_order
 from cli.own_services import OwnRevocation, pki_over
 from cli.trust_store import current_crls, home_policy, outside_cas, own_fetcher
 from signing_service.approvals.casework import Casework
@@ -20,8 +21,9 @@ from signing_service.kernel.clock import Clock, SystemClock
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.pki.assembly import PkiServices
+from signing_service.pki.outside import OutsideCheck
 from signing_service.pki.register import CertificateRegister
-from signing_service.pki.tsp_client import HttpTimestamper
+from signing_service.pki.tsp_client import HttpTimestamper, Timestamper
 from signing_service.seals.order_book import OrderBook
 from signing_service.seals.register import SealRegister
 from signing_service.seals.use_book import UseBook
@@ -59,8 +61,12 @@ class Stage:
         """`judge`, as far as a case's course depends on it."""
         return Finding.from_report(self.judge(content))
 
+    def outside(self) -> OutsideCheck:
+        """Whether outside CAs stand by their certificates."""
+        return outside_check(self.settings, self.database, self.clock)
+
     def revocation(self) -> OwnRevocation:
-        return OwnRevocation(self.pki.evidence)
+        return OwnRevocation(self.pki.evidence, self.outside())
 
     def vault(self) -> HomeVault:
         """Holders' codes, under the home's data keys."""
@@ -95,6 +101,8 @@ def outbound_to(settings: Settings, url: str) -> Outbound:
     return Outbound(OutboundPolicy(settings.outbound_hosts | {url.partition("://")[2]}))
 
 
-def http_timestamper(settings: Settings, url: str) -> HttpTimestamper:
-    """Our own TSA over HTTP at the server's address."""
-    return HttpTimestamper(f"{url}/tsa", outbound_to(settings, url))
+def http_timestamper(settings: Settings, url: str) -> Timestamper:
+    """The authorities of the settings in their order; our own over HTTP at the server's address `url`."""
+    return timestamper_in_order(
+        settings, lambda: HttpTimestamper(f"{url}/tsa", outbound_to(settings, url)), SystemClock()
+    )

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.verify_policy import Options, facts_of, moment, policy_of
+from signing_service.errors import Text
 
 if TYPE_CHECKING:
     from signing_service.kernel.database import Database
     from signing_service.settings import Settings
     from signing_service.verification.answer import Answer
-    from signing_service.verification.report import Report
+    from signing_service.verification.report import Report, SignatureReport
 
 _MARKS = {"passed": "✔", "indeterminate": "!", "failed": "✖"}
 
@@ -165,6 +166,16 @@ def _ask_register(home: Path, identifier: str, code: str, options: Options, data
     return register.answer_code(database, code, keys, prefix, options.at)
 
 
+def _source(signature: SignatureReport, language: Any) -> str:
+    """Where the time is from, and whether that authority is independent of the parties."""
+    words = {
+        "own": Text("timestamp,本系统自有时间戳服务", "timestamp by this system's own authority"),
+        "outside": Text("timestamp,独立的时间戳机构", "timestamp by an independent authority"),
+    }
+    known = words.get(signature.time_authority or "")
+    return known.in_(language) if known and signature.time_source == "timestamp" else signature.time_source
+
+
 def _print(found: Any, language: Any) -> None:
     """The answer first: mark, sentence, what to do; then each signature; problems with their checks."""
     mark = _MARKS["failed" if found.usable_now == "no" else str(found.verdict)]
@@ -175,7 +186,7 @@ def _print(found: Any, language: Any) -> None:
     for signature in getattr(found, "signatures", ()):
         when = signature.signed_at.isoformat() if signature.signed_at else "-"
         typer.echo(
-            f"- {signature.field} [{signature.kind}] {signature.signer} {when} ({signature.time_source}) "
+            f"- {signature.field} [{signature.kind}] {signature.signer} {when} ({_source(signature, language)}) "
             f"{signature.level or ''}"
         )
         for check in signature.checks:

@@ -53,6 +53,7 @@ def make_home_desk(stage: Stage, url: str) -> Desk:
             work=stage.work,
             people=PeopleRegister(stage.database, stage.clock, AuditLog()),
             certificates=register,
+            outside=stage.outside(),
             complete=PadesCompletion(http_timestamper(stage.settings, url)),
             examine=stage.examine,
             identity=load_identity(stage.settings.home / "channel" / "server.key"),

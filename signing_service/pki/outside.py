@@ -5,6 +5,7 @@ Each outside CA is known by its own anchor and its own revocation sources; ours 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from signing_service.errors import Text
 from signing_service.kernel.audit_log import Act, AuditLog
-from signing_service.kernel.database import Base, UtcDateTime
+from signing_service.kernel.database import Base, Database, UtcDateTime
 from signing_service.pki.certificate_chain import build_chain, load_certificate
 from signing_service.pki.certificates import OUTSIDE, CertificateRow
 from signing_service.pki.csr import CertificateRequest
@@ -25,9 +26,11 @@ from signing_service.pki.errors import PkiError
 from signing_service.pki.outside_sources import Addresses
 from signing_service.pki.outside_status import RequiresStatus
 from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint
+from signing_service.pki.revocation_evidence import Evidence
 from signing_service.pki.rules import MOVES, OPERATOR, SYSTEM, Actor, MoveNotAllowed, State, decide
 from signing_service.pki.signature_algorithms import algorithm_for, signature_holds
 
+_LOG = logging.getLogger(__name__)
 SIGNERS, TIMESTAMPS = "signers", "timestamps"
 """What an outside CA is trusted for: officers' and seals' certificates, or timestamp authorities."""
 
@@ -126,6 +129,36 @@ def outside_chain(session: Session, certificate: bytes, others: Sequence[bytes] 
         raise OutsideRefused("根证书未登记。", "Its root is not on record.")
     ca = session.get_one(OutsideCa, fingerprint(built[-1]))
     return OutsideChain(tuple(built), Addresses(ca.ocsp_url, ca.crl_url))
+
+
+class OutsideCheck:
+    """Whether a certificate of an outside CA may be used now, by its CA's own word."""
+
+    def __init__(self, database: Database, status: RequiresStatus) -> None:
+        self._database, self._status = database, status
+
+    def require(self, certificate: bytes) -> Evidence:
+        """What the CA's word rests on. Raises OutsideRevoked, OutsideStatusUnknown, OutsideRefused, ChainIncomplete."""
+        with self._database.read() as session:
+            found = outside_chain(session, certificate)
+        return self._status.require(found.certificates, found.addresses).evidence
+
+    def require_if_outside(self, certificate: bytes) -> None:
+        """`require` for a certificate that the register knows as an outside CA's; our own are the register's matter."""
+        with self._database.read() as session:
+            query = select(CertificateRow.origin).where(CertificateRow.fingerprint == fingerprint(certificate))
+            origin = session.scalar(query)
+        if origin == OUTSIDE:
+            self.require(certificate)
+
+    def is_usable(self, certificate: bytes) -> bool:
+        """The same as a plain answer; why not is in the log."""
+        try:
+            self.require(certificate)
+        except PkiError as refusal:
+            _LOG.warning("an outside certificate is not used: %s", refusal)
+            return False
+        return True
 
 
 def take_outside(

@@ -71,10 +71,11 @@ class OutsideSources:
         return self._from(CRL, urls, b"")
 
     def _from(self, kind: str, urls: Sequence[str], request: bytes) -> list[bytes]:
-        found = [self._one(kind, url, request) for url in urls[:MOST_ADDRESSES]]
+        found = [self.at(kind, url, request) for url in urls[:MOST_ADDRESSES]]
         return [answer for answer in found if answer is not None]
 
-    def _one(self, kind: str, url: str, request: bytes) -> bytes | None:
+    def at(self, kind: str, url: str, request: bytes = b"") -> bytes | None:
+        """The answer (DER) of one address, kept or fetched; None where it gives none."""
         key, now = hashlib.sha256(f"{kind}|{url}|".encode() + request).hexdigest(), self._clock.now()
         with self._database.read() as session:
             kept = session.get(OutsideAnswer, key)

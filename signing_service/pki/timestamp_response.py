@@ -112,6 +112,16 @@ def _check_signature(signed: cms.SignedData, asked: Asked) -> None:
         raise TimestampWrong(asked.url, "签名不符。", "Its signature does not hold.")
 
 
+def certificates_of_token(token: bytes, url: str) -> list[bytes]:
+    """The certificates (DER) in a TimeStampToken that was checked, the signer's first. Raises TimestampWrong."""
+    signed: cms.SignedData = cms.ContentInfo.load(token)["content"]
+    signer = _signer_certificate(signed, signed["signer_infos"][0])
+    if signer is None:
+        raise TimestampWrong(url, "缺少签名证书。", "The signer's certificate is missing.")
+    all_of_them = [bytes(choice.chosen.dump()) for choice in signed["certificates"] if choice.name == "certificate"]
+    return [signer, *(each for each in all_of_them if each != signer)]
+
+
 def _signer_certificate(signed: cms.SignedData, signer: cms.SignerInfo) -> bytes | None:
     sid = signer["sid"]
     for choice in signed["certificates"]:

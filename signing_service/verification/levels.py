@@ -9,7 +9,7 @@ from signing_service.verification.certificates import Certificate
 from signing_service.verification.chain import Chain
 from signing_service.verification.context import Context, Judged
 from signing_service.verification.dss import SecurityStore, read_security_store
-from signing_service.verification.policy import SIGNERS, Purpose
+from signing_service.verification.policy import SIGNERS, TIME, Purpose
 from signing_service.verification.revocation import RevocationData
 
 
@@ -33,10 +33,10 @@ def _carried(judged: Judged, stamps: Sequence[Judged], store: SecurityStore, con
     """Does the document itself carry revocation data for the signer's and the signature timestamp's whole chains?"""
     certificates = [
         (judged.certificate, SIGNERS),
-        *((stamp, (Purpose.TIMESTAMPS,)) for stamp, _ in judged.timestamp_chains),
+        *((stamp, TIME) for stamp, _ in judged.timestamp_chains),
     ]
     if not judged.timestamp_chains:
-        certificates += [(stamp.certificate, (Purpose.TIMESTAMPS,)) for stamp in stamps[:1]]
+        certificates += [(stamp.certificate, TIME) for stamp in stamps[:1]]
     containers = [item.container for item in (judged, *stamps) if item.container is not None]
     crls = [*store.crls, *(raw for container in containers for raw in container.crls)]
     responses = [*store.ocsp_responses, *(raw for container in containers for raw in container.ocsp_responses)]

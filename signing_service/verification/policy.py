@@ -12,15 +12,18 @@ from signing_service.verification.ports import Fetcher
 
 
 class Purpose(StrEnum):
-    """What a trust anchor is trusted for. `simulated` anchors make a document recognisable, never passed."""
+    """What a trust anchor is trusted for. `simulated` anchors make a document recognisable, never passed;
+    `outside-timestamps` are authorities that are independent of those who sign and seal here."""
 
     OFFICERS = "officers"
     SEALS = "seals"
     TIMESTAMPS = "timestamps"
+    OUTSIDE_TIMESTAMPS = "outside-timestamps"
     OUTSIDE = "outside"
     SIMULATED = "simulated"
 
 
+TIME = (Purpose.TIMESTAMPS, Purpose.OUTSIDE_TIMESTAMPS)
 SIGNERS = (Purpose.SEALS, Purpose.OFFICERS, Purpose.OUTSIDE, Purpose.SIMULATED)
 
 

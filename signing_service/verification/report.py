@@ -28,7 +28,8 @@ class Check:
 
 @dataclass(slots=True)
 class SignatureReport:
-    """One signature, seal or document timestamp. Times are aware; `covered` is how many leading bytes it speaks for."""
+    """One signature, seal or document timestamp. Times are aware; `covered` is how many leading bytes it speaks for.
+    `time_authority`: `outside` is independent of the parties, `own` is not, None where no timestamp tells."""
 
     field: str
     kind: str = "signature"
@@ -42,6 +43,7 @@ class SignatureReport:
     level: str | None = None
     signed_at: datetime | None = None
     time_source: str = "claimed"
+    time_authority: str | None = None
     at_signing: str = "unknown"
     now: str = "unknown"
     docmdp: int | None = None
@@ -69,6 +71,7 @@ class SignatureReport:
             "level": self.level,
             "signed_at": _iso(self.signed_at),
             "time_source": self.time_source,
+            "time_authority": self.time_authority,
             "at_signing": self.at_signing,
             "now": self.now,
             "docmdp": self.docmdp,

@@ -15,7 +15,7 @@ from signing_service.verification.container import Container, read_container, re
 from signing_service.verification.context import Context, Judged, TrustContext
 from signing_service.verification.cryptography_check import check_identity, check_value, find_signer
 from signing_service.verification.errors import UnreadableCms, UnsupportedAlgorithm
-from signing_service.verification.policy import Purpose
+from signing_service.verification.policy import TIME
 from signing_service.verification.trust import Trust, judge_trust
 
 
@@ -29,6 +29,7 @@ class Token:
     certificate: Certificate | None = None
     code: str = "untrusted_timestamp"
     organisation: str = ""
+    authority: str | None = None
 
 
 def prove_times(signatures: list[Judged], context: Context) -> None:
@@ -48,7 +49,7 @@ def _prove_document_timestamp(judged: Judged, known: datetime, context: Context)
     """The time it proves, or None when its service is not believed."""
     if judged.certificate is None or judged.report.signed_at is None:
         return None
-    trust = judge_trust(judged.certificate, (Purpose.TIMESTAMPS,), known, known < context.policy.at, context)
+    trust = judge_trust(judged.certificate, TIME, known, known < context.policy.at, context)
     judged.report.at_signing = judged.report.now = trust.state
     if trust.code is None:
         trust = _strength(judged.container, judged.certificate, known, trust)
@@ -61,7 +62,13 @@ def _prove_document_timestamp(judged: Judged, known: datetime, context: Context)
         return None
     judged.note(7, "timestamp service", "passed", f"{judged.report.signer} at {judged.report.signed_at.isoformat()}")
     judged.trusted_time = judged.report.signed_at
+    judged.report.time_authority = authority_of(trust, context)
     return judged.report.signed_at
+
+
+def _independent(known: str | None, other: str | None) -> str | None:
+    """One independent authority is enough."""
+    return "outside" if "outside" in (known, other) else other or known
 
 
 def _strength(container: Container | None, certificate: Certificate, when: datetime, trust: Trust) -> Trust:
@@ -87,6 +94,7 @@ def _prove_signature(judged: Judged, known: datetime, context: Context) -> None:
         if token.state == "bad":
             judged.conclude("timestamp_invalid", "TOTAL-FAILED", "SIG_CRYPTO_FAILURE")
         elif token.state == "good" and token.time is not None and token.certificate is not None:
+            judged.report.time_authority = _independent(judged.report.time_authority, token.authority)
             best = min(best, token.time) if best else token.time
             judged.timestamp_chains.append((token.certificate, token.time))
         else:
@@ -135,11 +143,20 @@ def _token_trust(
     identity = check_identity(container, certificate, ess_required=False)
     if identity.code is not None:
         return Token("bad", identity.detail, time, certificate)
-    trust = judge_trust(certificate, (Purpose.TIMESTAMPS,), known, known < context.policy.at, context)
+    trust = judge_trust(certificate, TIME, known, known < context.policy.at, context)
     if trust.code is None:
         trust = _strength(container, certificate, known, trust)
     if trust.code is not None:
         code = "revocation_unknown" if trust.code == "revocation_unknown" else "untrusted_timestamp"
         detail = f"{certificate.common_name()}: {trust.detail}"
         return Token("untrusted", detail, time, certificate, code, trust.values.get("organisation", ""))
-    return Token("good", f"{certificate.common_name()} at {time.isoformat()}", time, certificate)
+    detail = f"{certificate.common_name()} at {time.isoformat()}"
+    return Token("good", detail, time, certificate, authority=authority_of(trust, context))
+
+
+def authority_of(trust: Trust, context: Context) -> str | None:
+    """Whose time it is: `outside` is independent of those who sign here, `own` is not; None where that is not known."""
+    if trust.chain is None:
+        return None
+    own, outside = (trust.chain.anchor in context.store.anchors.get(purpose, ()) for purpose in TIME)
+    return None if own == outside else "own" if own else "outside"

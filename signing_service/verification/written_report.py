@@ -27,6 +27,11 @@ _RESULTS = {
     "information": "说明",
     "skipped": "未检查",
 }
+_SOURCES = {
+    None: "可信时间戳",
+    "own": "可信时间戳,由本系统自有时间戳服务签发",
+    "outside": "可信时间戳,由独立于各方的时间戳机构签发",
+}
 _CHECKS = {
     "format": "格式与覆盖范围",
     "signing certificate": "签名证书",
@@ -98,7 +103,8 @@ def _not_checked(report: Report) -> Iterator[Text]:
         )
     if any(signature.time_source == "claimed" for signature in report.signatures):
         yield Text("签署人自己声称的时间。", "Times that signers claim themselves.")
-    if any(signature.time_source == "timestamp" for signature in report.signatures):
+    stamped = [signature for signature in report.signatures if signature.time_source == "timestamp"]
+    if any(signature.time_authority is None for signature in stamped):
         yield Text(
             "时间戳服务是否独立于签署单位。", "Whether the timestamp service is independent of the signing body."
         )
@@ -111,7 +117,7 @@ def _not_checked(report: Report) -> Iterator[Text]:
 
 def _signature(number: int, signature: SignatureReport) -> dict[str, Any]:
     stamped = signature.time_source == "timestamp"
-    source = "可信时间戳" if stamped else "签署人声称"
+    source = _SOURCES[signature.time_authority] if stamped else "签署人声称"
     return {
         "number": number,
         "field": signature.field,

@@ -15,6 +15,8 @@ from signing_service.channel.ports import Complete
 from signing_service.channel.server_identity import ServerIdentity
 from signing_service.people.register import PeopleRegister
 from signing_service.people.sessions import Sessions
+from signing_service.pki.certificates import OUTSIDE
+from signing_service.pki.outside import OutsideCheck
 from signing_service.pki.register import CertificateRegister, CertificateUnknown
 from signing_service.web import admin_pages, agent_endpoints, desk_pages, login_pages, pki_pages
 from signing_service.web.approval_casebook import ApprovalCasebook
@@ -23,11 +25,13 @@ from signing_service.web.browser_session import BrowserSessions
 
 @dataclass(frozen=True, kw_only=True)
 class DeskNeeds:
-    """`origin`: our address as browsers name it. `complete`: how a signature gets into its file."""
+    """`origin`: our address as browsers name it. `complete`: how a signature gets into its file. `outside`: what tells
+    whether an outside CA's certificate is still good."""
 
     work: Casework
     people: PeopleRegister
     certificates: CertificateRegister
+    outside: OutsideCheck
     complete: Complete
     examine: Examine
     identity: ServerIdentity
@@ -47,7 +51,7 @@ class Desk:
 def make_desk(needs: DeskNeeds) -> Desk:
     """/desk, /admin, /pki and /agent/v1. Nothing is opened here."""
     work, people = needs.work, needs.people
-    usable = CertificateUse(needs.certificates)
+    usable = CertificateUse(needs.certificates, needs.outside)
     casebook = ApprovalCasebook(work, people, usable.chain, needs.examine)
     delivery = Delivery(work.database, work.blobs, work.clock, work.audit, needs.complete, casebook)
     sessions = Sessions(work.database, work.clock, work.audit, usable.is_usable)
@@ -72,20 +76,21 @@ def make_desk(needs: DeskNeeds) -> Desk:
 class CertificateUse:
     """What the desk asks of the certificate register."""
 
-    def __init__(self, register: CertificateRegister) -> None:
-        self._register = register
+    def __init__(self, register: CertificateRegister, outside: OutsideCheck) -> None:
+        self._register, self._outside = register, outside
 
     def is_usable(self, fingerprint: str) -> bool:
-        """Active in the register, and within its validity now."""
+        """Active in the register, and within its validity now; one of an outside CA by that CA's word too."""
         now = self._register.clock.now()
         with self._register.database.read() as session:
             try:
                 row = self._register.find(session, fingerprint)
             except CertificateUnknown:
                 return False
-            if row.not_before is None or row.not_after is None:
-                return False
-            return row.is_usable and row.not_before <= now <= row.not_after
+        if row.not_before is None or row.not_after is None:
+            return False
+        good = row.is_usable and row.not_before <= now <= row.not_after
+        return good and (row.origin != OUTSIDE or self._outside.is_usable(row.der))
 
     def chain(self, certificate: bytes) -> list[bytes]:
         with self._register.database.read() as session:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import event
 
+from cli.outside_parts import outside_check
 from signing_service.agent.officer_key import OfficerKey
 from signing_service.agent.paired_servers import PairedServers
 from signing_service.app import Parts, create_app
@@ -80,17 +81,21 @@ class Office:
         self.desk = make_desk(
             DeskNeeds(
                 work=self.work, people=self.people, certificates=self.certificates, complete=PadesCompletion(),
+                outside=outside_check(self.settings(), self.database, self.clock),
                 examine=self.examine, identity=self.identity, origin=self.origin, server_name="示例市政印",
             )
         )  # fmt: skip
         self._found()
         self.server = None
 
-    def start(self):
-        settings = Settings(
+    def settings(self):
+        return Settings(
             home=self.folder, profile="demo", database_url=str(self.database.url), token_module="", city="示例市",
             base_url=self.origin, outbound_hosts=frozenset(),
         )  # fmt: skip
+
+    def start(self):
+        settings = self.settings()
         links = [Link("/desk", Text("办件", "Desk")), Link("/admin", Text("管理", "Administration"))]
         parts = Parts(database=self.database, clock=self.clock, routers=self.desk.routers, links=links)
         app = create_app(settings, parts)

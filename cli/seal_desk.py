@@ -22,7 +22,8 @@ ASKED_PER_SECOND, ASKED_BURST = 10, 100
 def home_seal_routers(stage: Stage, browsers: BrowserSessions, url: str) -> tuple[APIRouter, ...]:
     """`url`: where this server is reached; emergency seals are stamped by the TSA there."""
     register, orders, uses = stage.seal_register(), stage.order_book(), stage.use_book()
-    sealing = SealingDesk(stage.settings, uses, orders, stage.custody, http_timestamper(stage.settings, url))
+    timestamper = http_timestamper(stage.settings, url)
+    sealing = SealingDesk(stage.settings, uses, orders, stage.custody, timestamper, stage.outside())
     parts = SealParts(
         browsers=browsers,
         people=PeopleRegister(stage.database, stage.clock, AuditLog()),

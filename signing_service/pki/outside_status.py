@@ -135,25 +135,29 @@ def judged(chain: Sequence[bytes], crls: Sequence[bytes], answers: Sequence[byte
 
 
 async def _validate(evidence: Evidence, now: datetime) -> None:
-    """1. the path holds (RFC 5280 6.1); 2. for each certificate below the anchor an OCSP response, or else a CRL, says
-    good. certvalidator's own "require" looks only at what a certificate's addresses declare, so 2 is asked for here.
-    Raises its errors."""
+    """1. the path holds (RFC 5280 6.1); 2. for each certificate below the anchor an OCSP response, or else a CRL of its
+    own issuer, says good. Raises certvalidator's errors.
+
+    certvalidator's own "require" looks only at what a certificate's addresses declare, so 2 is asked for here; each
+    time in a context of its own, since one that knows a CRL's issuer takes that CRL for any certificate.
+    """
     chain = [asn1_x509.Certificate.load(each) for each in evidence.certificates]
-    context = ValidationContext(
-        trust_roots=[chain[-1]],
-        other_certs=chain[1:-1],
-        crls=[asn1_crl.CertificateList.load(each) for each in evidence.crls],
-        ocsps=[asn1_ocsp.OCSPResponse.load(each) for each in evidence.ocsp_responses],
-        moment=now,
-        revocation_mode="soft-fail",
-        allow_fetching=False,
-    )
-    path = await CertificateValidator(chain[0], validation_context=context).async_validate_path()
+    crls = [asn1_crl.CertificateList.load(each) for each in evidence.crls]
+    answers = [asn1_ocsp.OCSPResponse.load(each) for each in evidence.ocsp_responses]
+
+    def context(lists: Sequence[asn1_crl.CertificateList] = ()) -> ValidationContext:
+        return ValidationContext(
+            trust_roots=[chain[-1]], other_certs=chain[1:-1], crls=lists, ocsps=answers, moment=now,
+            revocation_mode="soft-fail", allow_fetching=False,
+        )  # fmt: skip
+
+    path = await CertificateValidator(chain[0], validation_context=context()).async_validate_path()
     for certificate in path.iter_certs(include_root=False):
         try:
-            await verify_ocsp_response(certificate, path, context)
+            await verify_ocsp_response(certificate, path, context())
         except (OCSPNoMatchesError, OCSPValidationIndeterminateError):
-            await verify_crl(certificate, path, context)
+            own = [crl for crl in crls if crl.issuer == certificate.issuer]
+            await verify_crl(certificate, path, context(own))
 
 
 def _plain(trouble: Exception) -> str:

@@ -113,6 +113,8 @@ def take(
         status = outside_status(home_settings(ctx), register.database, register.clock)
         actor = actor_named(register, by)
         taken = take_outside(register, which, der, [*above, *usb_key.certificates()], proof, actor, status)
+        if taken not in usb_key.certificates():
+            usb_key.store_certificate(taken, label=key.label, id=key.id)
         with register.database.write() as session:
             register.find(session, which).token_serial = usb_key.info.serial
     typer.echo(fingerprint(taken))

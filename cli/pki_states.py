@@ -1,4 +1,4 @@
-"""`zhengyin pki suspend|release|revoke|unblock`: what may happen to a certificate in use, and to its token."""
+"""`zhengyin pki suspend|release|revoke|change-pin|unblock`: what happens to a certificate in use, and to its token."""
 
 from __future__ import annotations
 
@@ -37,6 +37,34 @@ def revoke(
 ) -> None:
     """Revoke a certificate for good; OCSP and CRL say so at once."""
     change_state(ctx, which, "revoke", by, reason, code=reason_named(code), lost_at=moment(lost_at), basis=basis)
+
+
+@app.command("change-pin")
+def change_pin(
+    ctx: typer.Context,
+    which: Which,
+    by: As,
+    reason: WhyText = "例行更换 / routine",
+    pin_file: Annotated[Path | None, typer.Option(help="Owner-only file with the present PIN; else asked for.")] = None,
+    new_pin_file: Annotated[Path | None, typer.Option(help="Owner-only file with the new PIN; else asked for.")] = None,
+) -> None:
+    """Change the PIN of the token of a certificate: its holder, or an operator. Asked for without echo."""
+    from hardware.care import change_pin as set_pin
+    from hardware.pin_source import read_pin_file
+    from signing_service.pki.token_care import logged_care
+
+    with (
+        open_register(ctx) as register,
+        logged_care(register, which, "change_pin", actor_named(register, by), reason) as serial,
+    ):
+        old = read_pin_file(pin_file) if pin_file else typer.prompt("现 PIN / present PIN", hide_input=True, err=True)
+        asked = "新 PIN / new PIN"
+        new = (
+            read_pin_file(new_pin_file)
+            if new_pin_file
+            else typer.prompt(asked, hide_input=True, confirmation_prompt=True, err=True)
+        )
+        set_pin(home_settings(ctx).token_module, serial=serial, old=old, new=new)
 
 
 @app.command()

@@ -16,9 +16,10 @@ from signing_service.pki.errors import PkiError
 from signing_service.pki.issuing import new_serial
 from signing_service.pki.profiles import profile_named
 from signing_service.pki.register import CertificateRegister, Holder, Why, fingerprint, key_digest
-from signing_service.pki.rules import MOVES, SYSTEM, Actor, MoveNotAllowed, State, decide
+from signing_service.pki.rules import APPROVER, MOVES, OPERATOR, SYSTEM, Actor, MoveNotAllowed, State, decide
 from signing_service.pki.signature_algorithms import algorithm_for, signature_holds
 
+MAY_ASK = frozenset({OPERATOR, APPROVER, SYSTEM})
 RENEWED = Actor("enrolment", frozenset({SYSTEM}))
 
 
@@ -99,10 +100,17 @@ def request_certificate(
 ) -> str:
     """Ask for a certificate; its reference. `replaces` names the certificate that it is to succeed.
 
-    Anybody may ask, since a second person approves. Raises UnknownProfile, CertificateUnknown, MoveNotAllowed.
+    For oneself, or as an operator or seal administrator; a second person approves. Raises UnknownProfile,
+    CertificateUnknown, MoveNotAllowed.
     """
     profile_named(profile)
-    with register.database.write() as session:
+    with register.logged("request", holder.owner, actor) as session:
+        if actor.id != holder.owner and not actor.roles & MAY_ASK:
+            wanted = ", ".join(sorted(MAY_ASK - {SYSTEM}))
+            raise MoveNotAllowed(
+                "request", f"只能为本人申请,或需要角色:{wanted}。",
+                f"One may ask for oneself, or with one of the roles: {wanted}.",
+            )  # fmt: skip
         old = _replaced(register, session, replaces, holder, profile) if replaces else None
         row = register.add_request(
             session, profile, holder, subject.rfc4514_string(), actor, None if old is None else old.id

@@ -121,7 +121,13 @@ def home_seals(settings: Settings, book: BatchBook, batch: SealBatch, url: str =
     from cli.own_services import OwnRevocation, OwnTimestamper, own_pki
 
     services = own_pki(settings)
-    revocation = OwnRevocation(services.evidence) if level.needs_revocation else None
+    revocation = None
+    if level.needs_revocation:
+        from cli.outside_parts import outside_check
+
+        register = services.authorities["issuing"].register
+        outside = outside_check(settings, register.database, register.clock)
+        revocation = OwnRevocation(services.evidence, outside)
     if url:
         from cli.stage import http_timestamper
 

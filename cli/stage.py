@@ -9,7 +9,7 @@ from cli.data_keys import HomeVault
 from cli.home_casework import home_casework
 from cli.known_facts import home_facts
 from cli.opened_home import open_custody
-from cli.outside_parts import OutsideFetcher, outside_check, outside_sources, timestamper_in_order
+from cli.outside_parts import outside_check, timestamper_in_order
 from cli.own_services import OwnRevocation, pki_over
 from cli.trust_store import current_crls, home_policy, outside_cas, own_fetcher
 from signing_service.approvals.casework import Casework

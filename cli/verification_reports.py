@@ -34,7 +34,9 @@ class ReportDesk:
 
     def __init__(self, stage: Stage, timestamper: Timestamper) -> None:
         self._stage = stage
-        self._sealing = SealingDesk(stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper)
+        self._sealing = SealingDesk(
+            stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside()
+        )
         self.book = ReportBook(stage.database, stage.clock, AuditLog(), PREFIX)
 
     def issue(self, report: Report, size: int, asker: Asker) -> SealedReport:

@@ -154,7 +154,7 @@ def _token_trust(
     return Token("good", detail, time, certificate, authority=authority_of(trust, context))
 
 
-def authority_of(trust: Trust, context: Context) -> str | None:
+def authority_of(trust: Trust, context: TrustContext) -> str | None:
     """Whose time it is: `outside` is independent of those who sign here, `own` is not; None where that is not known."""
     if trust.chain is None:
         return None

@@ -50,7 +50,6 @@ def trust(
     ] = None,
 ) -> None:
     """Put an outside (licensed) CA or timestamp authority on record, with its own revocation sources."""
-    from cli.outside_parts import keep_anchor
     from signing_service.pki.outside import SIGNERS, add_outside_ca
     from signing_service.pki.outside_sources import Addresses
 
@@ -62,7 +61,6 @@ def trust(
                 session, anchor.read_bytes(), actor, register.clock.now(), licence=licence,
                 sources=Addresses(ocsp, crl_url), purposes=purposes,
             )  # fmt: skip
-            keep_anchor(home_settings(ctx), row.der, row.fingerprint, purposes)
         typer.echo(row.fingerprint)
 
 

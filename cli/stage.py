@@ -22,6 +22,7 @@ from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.pki.assembly import PkiServices
 from signing_service.pki.outside import OutsideCheck
+from signing_service.pki.outside_sources import kept_answers
 from signing_service.pki.register import CertificateRegister
 from signing_service.pki.tsp_client import HttpTimestamper, Timestamper
 from signing_service.seals.order_book import OrderBook
@@ -51,9 +52,15 @@ class Stage:
         """The one engine's report from a process of its own, with this home's trust, CRLs and facts; outside CAs on
         record may be asked for the state of their certificates."""
         outside = outside_cas(self.database)
-        policy = home_policy(self.settings, self.clock.now(), current_crls(self.pki.crls), outside)
+        now = self.clock.now()
+        policy = home_policy(self.settings, now, current_crls(self.pki.crls), outside)
         if outside:
-            policy = replace(policy, fetcher=own_fetcher(self.settings, outside))
+            with self.database.read() as session:
+                crls, responses = kept_answers(session, now)
+            policy = replace(
+                policy, crls=[*policy.crls, *crls], ocsp_responses=responses,
+                fetcher=own_fetcher(self.settings, outside),
+            )  # fmt: skip
         facts = home_facts(self.database, self.blobs, status or LicenceStatusFacts(self.database, self.clock))
         return verify_in_worker(content, policy, facts, file_name=name, limits=limits)
 

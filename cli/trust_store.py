@@ -16,7 +16,7 @@ from signing_service.kernel.blobs import write_atomically
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.pki.crl_publication import CrlPublisher
-from signing_service.pki.outside import OutsideCa
+from signing_service.pki.outside import SIGNERS, TIMESTAMPS, OutsideCa
 from signing_service.settings import Settings
 from signing_service.verification.certificates import Certificate
 from signing_service.verification.fetching import revocation_urls
@@ -33,13 +33,22 @@ def home_policy(
     """What this home trusts at `at`; `crls` (DER) instead of the published ones where the register is at hand;
     `outside`: the CAs that it has on record."""
     anchors = {purpose: _certificates(settings.trust / purpose.value) for purpose in Purpose}
-    anchors[Purpose.OUTSIDE] += [ca.der for ca in outside]
+    for purpose, more in outside_anchors_of(outside).items():
+        anchors[purpose] += more
     return Policy(
         anchors,
         at,
         crls=crls or [path.read_bytes() for path in sorted(_crls(settings).glob("*.crl"))],
         certificates=_certificates(settings.trust / "intermediates"),
     )
+
+
+def outside_anchors_of(outside: Sequence[OutsideCa]) -> dict[Purpose, list[bytes]]:
+    """The outside CAs' roots by what each is trusted for: one that is trusted for time vouches for no signer."""
+    return {
+        Purpose.OUTSIDE: [ca.der for ca in outside if ca.trusted_for(SIGNERS)],
+        Purpose.OUTSIDE_TIMESTAMPS: [ca.der for ca in outside if ca.trusted_for(TIMESTAMPS)],
+    }
 
 
 def named_fetcher(hosts: Iterable[str]) -> HttpFetcher:

@@ -54,18 +54,15 @@ def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: da
 
 def policy_of(home: Path, options: Options, settings: Settings | None, database: Database | None) -> Policy:
     """The policy with a fetcher unless offline; outside CAs on record are trusted when no `--trust` is given."""
-    from signing_service.verification.policy import Purpose
-
     policy = build_policy(home, options.trust, options.crls, options.at)
     if options.freshness is not None:
         policy = replace(policy, freshness=timedelta(minutes=options.freshness))
     if database is not None and not options.trust:
-        from cli.trust_store import outside_cas
+        from cli.trust_store import outside_anchors_of, outside_cas
 
-        known = [ca.der for ca in outside_cas(database)]
-        policy = replace(
-            policy, anchors={**policy.anchors, Purpose.OUTSIDE: [*policy.anchors[Purpose.OUTSIDE], *known]}
-        )
+        known = outside_anchors_of(outside_cas(database))
+        more = {purpose: [*policy.anchors[purpose], *found] for purpose, found in known.items()}
+        policy = replace(policy, anchors={**policy.anchors, **more})
     return policy if options.offline else replace(policy, fetcher=_fetcher(options, settings, database))
 
 

@@ -50,6 +50,9 @@ class OutsideCa(Base):
     crl_url: Mapped[str] = mapped_column(String(500), default="")
     added_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
+    def trusted_for(self, purpose: str) -> bool:
+        return purpose in self.purposes.split(",")
+
 
 class OutsideIntermediate(Base):
     """A certificate between an outside CA's root and what it issued, as it was handed in."""
@@ -109,7 +112,7 @@ def add_outside_ca(
 def outside_anchors(session: Session, purpose: str = SIGNERS) -> list[bytes]:
     """The anchors (DER) that are trusted for one purpose."""
     rows = session.scalars(select(OutsideCa).order_by(OutsideCa.added_at))
-    return [row.der for row in rows if purpose in row.purposes.split(",")]
+    return [row.der for row in rows if row.trusted_for(purpose)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class CertificateKnown(PkiError):
         super().__init__(
             Text("登记册已有这张证书。", "This certificate is on record already."),
             why=Text(f"编号:{reference}。", f"Reference: {reference}."),
+            advice=Text(f"请用 zhengyin pki show {reference} 查看。", f"See it with zhengyin pki show {reference}."),
         )
 
 

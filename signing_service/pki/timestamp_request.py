@@ -41,7 +41,14 @@ class TimestampNotGiven(PkiError):
 
     def __init__(self, info: FailureInfo, zh: str, en: str) -> None:
         self.info = info
-        super().__init__(Text("没有签发时间戳。", "No timestamp was issued."), why=Text(zh, en))
+        super().__init__(
+            Text("没有签发时间戳。", "No timestamp was issued."),
+            why=Text(zh, en),
+            advice=Text(
+                "请按 RFC 3161 更正请求(摘要用 SHA-256 或更强)后重发。",
+                "Correct the request by RFC 3161 (a digest of SHA-256 or stronger) and send it again.",
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

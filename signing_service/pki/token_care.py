@@ -25,6 +25,9 @@ class TokenUnknown(PkiError):
         super().__init__(
             Text("登记册没有记载这张证书的密码设备。", "The register does not say on which token this certificate is."),
             why=Text(f"证书:{which}。", f"Certificate: {which}."),
+            advice=Text(
+                "请用 zhengyin keys 直接养护该设备。", "Care for the token itself with zhengyin keys (pin, unblock)."
+            ),
         )
 
 

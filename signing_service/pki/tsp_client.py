@@ -61,6 +61,7 @@ class NoTimestamp(PkiError):
                 " ".join(failure.explain("zh") for failure in failures),
                 " ".join(failure.explain("en") for failure in failures),
             ),
+            advice=_ADVICE,
         )
 
 

@@ -26,7 +26,7 @@ def test_it_says_what_the_report_says(sealed, policy):
     assert told["sha256"] == hashlib.sha256(sealed).hexdigest()
     seal = told["signatures"][0]
     assert (seal["kind"], seal["integrity"], seal["level"]) == ("电子印章", "完整", "B-T")
-    assert seal["time"].endswith("(可信时间戳)")
+    assert seal["time"].endswith("(可信时间戳,由本系统自有时间戳服务签发)")
     assert [check["name"] for check in seal["checks"]][:2] == ["格式与覆盖范围", "签名证书"]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from signing_service.verification.certificate_form import form_fault, has_unclear_host
 from signing_service.verification.certificates import Certificate, issued_by, load_all, signed_with_sm2
 from signing_service.verification.errors import UnsupportedAlgorithm
 from signing_service.verification.policy import Policy, Purpose
@@ -128,9 +129,12 @@ def path_problem(path: Sequence[Certificate], at: datetime) -> NoChain | None:
         if issuer.path_length is not None and below > issuer.path_length:
             return NoChain("constraints", f"the path below {issuer.common_name()} is too long")
         below += not issuer.self_issued
-    for certificate in path[:-1] if len(path) > 1 else path:
+    for certificate in path:
         if certificate.unknown_critical:
             return NoChain("constraints", f"critical extension {certificate.unknown_critical[0]} is not understood")
+    for certificate in path[:-1]:
+        if fault := form_fault(certificate):
+            return NoChain("constraints", f"{certificate.common_name()}: {fault}")
     if len(path) > 1 and any(certificate.has_rare_constraints for certificate in path):
         return _complete_check(path, at)
     return None
@@ -140,6 +144,8 @@ def _complete_check(path: Sequence[Certificate], at: datetime) -> NoChain | None
     """Name constraints and policy processing by the complete algorithm of pyhanko-certvalidator, without revocation."""
     from signing_service.verification.rare_constraints import problem_of
 
+    if any(certificate.has_name_constraints for certificate in path) and any(map(has_unclear_host, path)):
+        return NoChain("constraints", "a host name cannot be held against the name constraints")
     detail = problem_of([certificate.der for certificate in path], at)
     return None if detail is None else NoChain("constraints", detail)
 

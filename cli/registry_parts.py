@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
+from cert_registry.errors import RegistryError, Text
 from cert_registry.licences.catalogue import Catalogue
 from cert_registry.licences.drafts import Draft, Registered
 from cert_registry.licences.from_approval import FromApproval
@@ -17,6 +19,7 @@ from cli import cast
 from cli.paper_codes import PaperCodes
 from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
+from cli.verification_reports import ReportDesk
 from signing_service.app import Parts
 from signing_service.approvals.course import registered
 from signing_service.approvals.rules import Actor
@@ -26,10 +29,25 @@ from signing_service.pades.ports import Timestamper
 from signing_service.people.departments import Department
 from signing_service.people.oauth import TokenEndpoint
 from signing_service.verification.ports import StatusSource
+from signing_service.verification.worker import WorkerLimits
 from signing_service.web.oauth_endpoints import caller_of
 
 REGISTRY = Actor("process:registry")
 COPY_ORDER = "licence-copy"
+UPLOAD_LIMITS = WorkerLimits(seconds=20, memory=512 * 1024 * 1024)
+AT_ONCE, WAIT_SECONDS = 4, 20.0
+
+
+class VerifierBusy(RegistryError):
+    """As many files as this server judges at once are being judged."""
+
+    code = "verifier_busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("现在核验的人太多,文件没有检查。", "Too many files are being verified; this one was not examined."),
+            advice=Text("请稍后重试。", "Try again later."),
+        )
 
 
 class RegistryDesk:
@@ -37,6 +55,8 @@ class RegistryDesk:
 
     def __init__(self, stage: Stage, timestamper: Timestamper) -> None:
         self._stage = stage
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._reports = ReportDesk(stage, timestamper)
         self._sealing = SealingDesk(
             stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside()
         )
@@ -69,7 +89,13 @@ class RegistryDesk:
         )
 
     def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:
-        return self._stage.judge(content, name, status).as_json()
+        """For pages and API: within tighter limits, a few at a time. Raises VerifierBusy."""
+        if not self._slots.acquire(timeout=WAIT_SECONDS):
+            raise VerifierBusy
+        try:
+            return self._stage.judge(content, name, status, UPLOAD_LIMITS).as_json()
+        finally:
+            self._slots.release()
 
     def _evidence(self, claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str:
         """Signed by the key that is present now, whose certificate the header names."""
@@ -107,6 +133,7 @@ class RegistryDesk:
             seal_copy=self.seal_copy,
             department_codes=self._codes_of,
             service=service,
+            reports=self._reports,
         )
 
 

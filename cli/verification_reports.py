@@ -37,7 +37,7 @@ class ReportDesk:
         self._sealing = SealingDesk(
             stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside()
         )
-        self.book = ReportBook(stage.database, stage.clock, AuditLog(), PREFIX)
+        self.book = report_book(stage)
 
     def issue(self, report: Report, size: int, asker: Asker) -> SealedReport:
         """A report on this judgement of a file of `size` bytes. Raises NoStandingOrder and what sealing raises; its
@@ -56,6 +56,16 @@ class ReportDesk:
         self.book.close(row.number, digest)
         return SealedReport(row.number, row.code, sealed)
 
+    def issue_on(self, content: bytes, name: str, requested_by: str, purpose: str, actor: str) -> SealedReport:
+        """Judge the file as of now, then `issue`."""
+        report = self._stage.judge(content, name)
+        return self.issue(report, len(content), Asker(requested_by, purpose, actor))
+
     def fetch(self, number: str, code: str, actor: str) -> bytes:
         """An issued report again. Raises ReportUnknown, BlobMissing."""
         return self._stage.blobs.get(self.book.fetch(number, code, actor))
+
+
+def report_book(stage: Stage) -> ReportBook:
+    """This home's book of reports."""
+    return ReportBook(stage.database, stage.clock, AuditLog(), PREFIX)

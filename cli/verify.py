@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.verify_extras import Extras, fetch_report
 from cli.verify_policy import Options, facts_of, moment, policy_of
 from signing_service.errors import Text
 
@@ -51,73 +50,33 @@ def verify(
     report: Annotated[Path | None, typer.Option("--report", help="Issue a sealed verification report (PDF).")] = None,
     for_whom: Annotated[str, typer.Option("--for", help="The court or office that asked for the report.")] = "",
     purpose: Annotated[str, typer.Option("--purpose", help="What the report is for.")] = "",
+    report_number: Annotated[str, typer.Option("--report-number", help="Fetch this issued report into --report.")] = "",
+    report_code: Annotated[str, typer.Option("--report-code", help="The code on its first page.")] = "",
+    archive: Annotated[bool, typer.Option("--archive", help="Keep it, with a fresh timestamp over it.")] = False,
 ) -> None:
     """Judge a PDF, a licence identifier or a paper code, at sealing and now. Exit codes: 0 passed, 3 cannot be
     confirmed, 4 failed or not usable now."""
+    if report_number and report is not None:
+        return fetch_report(ctx.obj.home, report_number, report_code, report)
     _one_of(file, identifier, code)
     if report is not None and not (file and for_whom and purpose):
         raise typer.BadParameter("--report needs FILE, --for and --purpose / 出具报告须给出文件、--for 和 --purpose")
     options = Options(trust or [], crl or [], moment(at), offline, freshness, fetch_host or [])
-    extras = Extras(save_intact, etsi, report, for_whom, purpose)
+    extras = Extras(save_intact, etsi, report, for_whom, purpose, archive)
     with _opened(ctx.obj.home) as (settings, database):
         if file is not None:
-            found: Report | Answer = _judge_file(ctx.obj.home, file, options, settings, database)
+            judged = _judge_file(ctx.obj.home, file, options, settings, database)
+            found: Report | Answer = judged
         else:
+            judged = None
             found = _ask_register(ctx.obj.home, identifier, code, options, None if offline else database)
     if json_output:
         typer.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
     else:
         _print(found, ctx.obj.language)
-    if file is not None:
-        extras.write(ctx.obj.home, file, found)
+    if file is not None and judged is not None:
+        extras.write(ctx.obj.home, file, judged)
     raise typer.Exit(found.exit_code(as_of_sealing))
-
-
-@dataclass(frozen=True, slots=True)
-class Extras:
-    """Files that are written besides the judgement."""
-
-    intact: Path | None
-    etsi: Path | None
-    report: Path | None
-    for_whom: str
-    purpose: str
-
-    def write(self, home: Path, file: Path, found: Any) -> None:
-        """Each file whole or not at all; what was written is told on stderr."""
-        from signing_service.kernel.blobs import write_atomically
-
-        if self.intact is not None:
-            length = found.intact_revision
-            if length is None:
-                raise typer.BadParameter("no signature vouches for any version / 没有签名能证明的版本")
-            write_atomically(self.intact, file.read_bytes()[:length], mode=0o644)
-            print(f"{self.intact}: {length} bytes", file=sys.stderr)
-        if self.etsi is not None:
-            from signing_service.verification.etsi_report import etsi_report
-
-            write_atomically(self.etsi, etsi_report(found), mode=0o644)
-        if self.report is not None:
-            number, code, content = issue_report(home, file, found, self.for_whom, self.purpose)
-            write_atomically(self.report, content, mode=0o644)
-            print(f"{number}  {code}", file=sys.stderr)
-
-
-def issue_report(home: Path, file: Path, found: Report, for_whom: str, purpose: str) -> tuple[str, str, bytes]:
-    """(number, code, sealed PDF) by this home. Raises SettingsUnreadable without one, and what issuing raises."""
-    from cli.opened_home import open_home
-    from cli.own_services import OwnTimestamper
-    from cli.stage import open_stage
-    from cli.verification_reports import ReportDesk
-    from signing_service.verification.issued_reports import Asker
-
-    stage = open_stage(open_home(home))
-    try:
-        desk = ReportDesk(stage, OwnTimestamper(stage.pki.tsa))
-        made = desk.issue(found, file.stat().st_size, Asker(for_whom, purpose, "process:cli"))
-        return made.number, made.code, made.content
-    finally:
-        stage.close()
 
 
 def _one_of(file: Path | None, identifier: str, code: str) -> None:

@@ -19,6 +19,8 @@ from cert_registry.web.calls import Trace
 from cert_registry.web.files import facts_for, finding, read_upload
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.public_access import PublicAccess
+from cert_registry.web.report_pages import report_pages
+from cert_registry.web.shelf import Shelf
 from cert_registry.web.statuses import status_of
 from cert_registry.web.verdicts import shown_licence, shown_refusal, shown_report
 from signing_service.kernel.pages import render
@@ -30,6 +32,8 @@ LONGEST = 200
 def make_pages(parts: RegistryParts) -> APIRouter:
     """Nothing here needs an account; every look-up is logged and counted by address."""
     routes, access = APIRouter(include_in_schema=False), PublicAccess(parts)
+    shelf = Shelf(parts.settings.home.home / "uploads")
+    routes.include_router(report_pages(parts, access, shelf))
 
     @routes.get("/")
     def home() -> Response:
@@ -55,9 +59,9 @@ def make_pages(parts: RegistryParts) -> APIRouter:
             return finding(parts, session, content, report, now, trace, language_of(request))
 
         found = access.run(request, work)
-        return render(
-            request, "registry/verdict.html", verdict=shown_report(found, file.filename, language_of(request))
-        )
+        kept = shelf.put(content, parts.clock.now())
+        shown = shown_report(found, file.filename, language_of(request), kept)
+        return render(request, "registry/verdict.html", verdict=shown, issues_reports=parts.reports is not None)
 
     @routes.get("/c/{payload}")
     def by_code(request: Request, payload: str) -> Response:

@@ -58,6 +58,29 @@ def unchanged(_issuer_code: str) -> str:
     return ""
 
 
+class SealedReport(Protocol):
+    """A numbered verification report as it is handed out."""
+
+    @property
+    def number(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+class Reports(Protocol):
+    """The desk that issues verification reports (核验报告) and finds them again."""
+
+    def issue_on(self, content: bytes, name: str, requested_by: str, purpose: str, actor: str) -> SealedReport:
+        """Judge the file and issue. Raises what sealing raises."""
+        ...
+
+    def fetch(self, number: str, code: str, actor: str) -> bytes:
+        """The sealed PDF. Raises ReportUnknown."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RegistryParts:
     """`service`: what the signing service's application is made of; the registry is added to it."""
@@ -80,3 +103,4 @@ class RegistryParts:
     competent_body: CompetentBody = unchanged
     other_registries: Mapping[str, OtherRegistry] = field(default_factory=dict)
     service: Parts | None = None
+    reports: Reports | None = None

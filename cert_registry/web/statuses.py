@@ -42,6 +42,13 @@ STATUS = {
     "licence_not_yet_valid": 409,
     "file_too_large": 413,
     "too_many_requests": 429,
+    "asker_missing": 400,
+    "upload_no_longer_kept": 410,
+    "no_intact_version": 404,
+    "no_reports_here": 404,
+    "verification_report_unknown": 404,
+    "no_standing_order": 503,
+    "verifier_busy": 503,
     "store_unavailable": 503,
     "evidence_unavailable": 503,
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from cert_registry.errors import ExplainedError, Language, Text
 from cert_registry.licences.catalogue import LicenceType
 from cert_registry.licences.register import Licence
 from cert_registry.licences.standing import Standing
+from signing_service.verification.written_report import CHECK_NAMES, KIND_NAMES, RESULT_NAMES
 
 Colour = Literal["passed", "unsure", "failed"]
 SIGNS: Mapping[Colour, str] = {"passed": "✔", "unsure": "!", "failed": "✖"}
@@ -36,18 +38,52 @@ def shown_licence(
     return _page(colour, now.sentence.in_(language), now.reason, facts, language)
 
 
-def shown_report(found: Mapping[str, Any], name: str, language: Language) -> dict[str, Any]:
-    """By file: green only when the verdict at sealing and the use today are both good."""
+def shown_report(found: Mapping[str, Any], name: str, language: Language, kept: str = "") -> dict[str, Any]:
+    """By file: green only when the verdict at sealing and the use today are both good. `kept`: the name under which
+    the upload lies on the shelf."""
+    report = found["report"]
     good = found["verdict"] == "passed" and found["usable_now"] == "yes"
     bad = found["verdict"] == "failed" or found["usable_now"] == "no"
     colour: Colour = "passed" if good else "failed" if bad else "unsure"
     facts = [(Text("文件", "File"), name)]
-    for one in found["report"]["signatures"]:
-        facts.append((Text("签署", "Signed by"), f"{one['signer']} {one['signed_at'] or ''}".strip()))
     if found["licence"] is not None:
         facts.append((Text("证照", "Licence"), f"{found['licence']['type_name']} {found['licence']['number']}"))
         facts.append((Text("证照状态", "Licence status"), found["licence"]["status_text"]))
-    return _page(colour, found["summary"], found["reason"], facts, language)
+    suffix = "" if language == "zh" else "_en"
+    intact = report["intact_revision"] if report["modified_after_signing"] else None
+    return {
+        **_page(colour, report["summary" + suffix], found["reason"], facts, language),
+        "advice": report["advice" + suffix],
+        "signatures": [_shown_signature(one, language) for one in report["signatures"]],
+        "checks": [_shown_check(check, language) for check in report["checks"]],
+        "hint": report["hint" + suffix],
+        "intact": intact,
+        "kept": kept,
+        "sha256": report["sha256"],
+    }
+
+
+def _shown_signature(one: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """One signature for the folded part: who, what, when by whose word, and every check."""
+    kind = KIND_NAMES[one["kind"]] if language == "zh" else one["kind"]
+    stamped = one["time_source"] == "timestamp"
+    source = Text("可信时间戳", "timestamp") if stamped else Text("签署人自称", "claimed by the signer")
+    colours: dict[str, Colour] = {"passed": "passed", "failed": "failed"}
+    colour = colours.get(one["verdict"], "unsure")
+    return {
+        "sign": SIGNS[colour], "colour": colour, "kind": kind, "signer": one["signer"] or one["field"],
+        "at": datetime.fromisoformat(one["signed_at"]) if one["signed_at"] else None,
+        "source": source.in_(language), "level": one["level"] or "—",
+        "checks": [_shown_check(check, language) for check in one["checks"]],
+    }  # fmt: skip
+
+
+def _shown_check(check: Mapping[str, str], language: Language) -> dict[str, str]:
+    number, _, name = check["name"].partition(" ")
+    if language == "en":
+        return {"number": number, "name": name, "result": check["result"], "detail": check["detail"]}
+    shown, result = CHECK_NAMES.get(name, name), RESULT_NAMES[check["result"]]
+    return {"number": number, "name": shown, "result": result, "detail": check["detail"]}
 
 
 def shown_refusal(error: ExplainedError, language: Language) -> dict[str, Any]:
@@ -67,4 +103,10 @@ def _page(
         "reason": reason,
         "facts": [(label.in_(language), value) for label, value in facts],
         "advice": "",
+        "signatures": [],
+        "checks": [],
+        "hint": "",
+        "intact": None,
+        "kept": "",
+        "sha256": "",
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from signing_service.errors import Text
+from signing_service.verification.wording import in_english
 
 
 class Verdict(StrEnum):
@@ -348,7 +349,7 @@ class _Blanks(dict[str, str]):
 def sentence(code: str, values: Mapping[str, str]) -> Text:
     """The sentence of a code, with its placeholders filled."""
     reason, blanks = REASONS[code], _Blanks(values)
-    return Text(reason.sentence.zh.format_map(blanks), reason.sentence.en.format_map(blanks))
+    return Text(reason.sentence.zh.format_map(blanks), in_english(reason.sentence.en.format_map(blanks)))
 
 
 def rank(code: str) -> tuple[int, int]:

@@ -143,6 +143,7 @@ class Report:
             "intact_revision": self.intact_revision,
             "identifiers": list(self.identifiers),
             "hint": None if self.hint is None else self.hint.zh,
+            "hint_en": None if self.hint is None else self.hint.en,
             "signatures": [signature.as_json() for signature in self.signatures],
             "checks": [check.as_json() for check in self.checks],
         }

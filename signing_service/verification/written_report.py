@@ -18,9 +18,9 @@ from signing_service.verification.wording import moment
 
 _VERDICTS = {Verdict.PASSED: "通过", Verdict.INDETERMINATE: "无法确认", Verdict.FAILED: "未通过"}
 _USABLE = {Usable.YES: "可用", Usable.NO: "不可用", Usable.UNKNOWN: "不确定"}
-_KINDS = {"seal": "电子印章", "signature": "电子签名", "timestamp": "文件时间戳"}
+KIND_NAMES = {"seal": "电子印章", "signature": "电子签名", "timestamp": "文件时间戳"}
 _INTEGRITY = {"intact": "完整", "broken": "被破坏", "unverifiable": "无法验证"}
-_RESULTS = {
+RESULT_NAMES = {
     "passed": "通过",
     "failed": "未通过",
     "indeterminate": "无法确认",
@@ -32,7 +32,12 @@ _SOURCES = {
     "own": "可信时间戳,由本系统自有时间戳服务签发",
     "outside": "可信时间戳,由独立于各方的时间戳机构签发",
 }
-_CHECKS = {
+_SOURCES_EN = {
+    None: "proven by a timestamp; whose it is, is named under check 7",
+    "own": "proven by a timestamp of this system's own service",
+    "outside": "proven by a timestamp authority that is independent of the parties",
+}
+CHECK_NAMES = {
     "format": "格式与覆盖范围",
     "signing certificate": "签名证书",
     "certificate chain": "证书链",
@@ -46,6 +51,10 @@ _CHECKS = {
     "timestamp service": "时间戳服务",
     "claimed time": "声称时间",
     "level": "签名级别",
+    "reading": "读取文件",
+    "structure": "文件结构",
+    "ambiguous_structure": "结构歧义",
+    "unsigned_data_after_last_signature": "最后一次签名后的内容",
 }
 
 
@@ -99,7 +108,8 @@ def _not_checked(report: Report) -> Iterator[Text]:
     skipped = [check for signature in report.signatures for check in signature.checks if check.result == "skipped"]
     for check in skipped:
         yield Text(
-            f"{_CHECKS.get(check.name.partition(' ')[2], check.name)}:{check.detail}", f"{check.name}: {check.detail}"
+            f"{CHECK_NAMES.get(check.name.partition(' ')[2], check.name)}:{check.detail}",
+            f"{check.name}: {check.detail}",
         )
     if any(signature.time_source == "claimed" for signature in report.signatures):
         yield Text("签署人自己声称的时间。", "Times that signers claim themselves.")
@@ -121,14 +131,12 @@ def _signature(number: int, signature: SignatureReport) -> dict[str, Any]:
     return {
         "number": number,
         "field": signature.field,
-        "kind": _KINDS[signature.kind],
+        "kind": KIND_NAMES[signature.kind],
         "signer": signature.signer,
         "organisation": signature.organisation,
         "certificate_sha256": signature.certificate_sha256.hex(),
         "time": f"{moment(signature.signed_at)}({source})" if signature.signed_at else "—",
-        "time_en": "proven by the timestamp service named under check 7, not by the signer"
-        if stamped
-        else "claimed by the signer, not proven",
+        "time_en": _SOURCES_EN[signature.time_authority] if stamped else "claimed by the signer, not proven",
         "algorithm": signature.algorithm,
         "verdict": _VERDICTS[signature.verdict],
         "integrity": _INTEGRITY[signature.integrity],
@@ -141,4 +149,9 @@ def _signature(number: int, signature: SignatureReport) -> dict[str, Any]:
 
 def _check(check: Check) -> dict[str, str]:
     number, _, name = check.name.partition(" ")
-    return {"number": number, "name": _CHECKS.get(name, name), "result": _RESULTS[check.result], "detail": check.detail}
+    return {
+        "number": number,
+        "name": CHECK_NAMES.get(name, name),
+        "result": RESULT_NAMES[check.result],
+        "detail": check.detail,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from cert_registry.web.bearer import by_bearer
 from cert_registry.web.evidence import evidence_signer
 from cert_registry.web.parts import RegistryParts
 from hardware.ports import Mechanism
+from signing_service.kernel.audit_log import AuditLog
 from signing_service.pades.request import SignatureRequest
 from signing_service.pades.sign import sign
 from signing_service.people.errors import TokenRefused
@@ -39,8 +41,10 @@ from signing_service.pki.names import subject_name
 from signing_service.pki.profiles import profile_named
 from signing_service.settings import Settings
 from signing_service.verification.engine import verify
+from signing_service.verification.issued_reports import Asker, ReportBook
 from signing_service.verification.policy import Policy, Purpose
 from signing_service.verification.ports import StatusSource
+from signing_service.verification.written_report import typeset_report, written_report
 from tests.cert_registry.world import BUREAU, CLERK, SVG, TRANSPORT, SetClock
 
 CODE_PREFIX = "https://zw.example.cn/c/"
@@ -102,8 +106,39 @@ class Trust:
         return sign(pdf, SignatureRequest(field="Seal", signed_at=at, lock=True), self.seal)
 
     def judge(self, content: bytes, name: str, status: StatusSource, at: datetime) -> Mapping[str, Any]:
-        policy = Policy({Purpose.SEALS: [self.root.certificate]}, at, revocation_required=False)
-        return verify(content, policy, status, file_name=name).as_json()
+        return verify(content, self.policy(at), status, file_name=name).as_json()
+
+    def policy(self, at: datetime) -> Policy:
+        return Policy({Purpose.SEALS: [self.root.certificate]}, at, revocation_required=False)
+
+
+@dataclass
+class SealedReport:
+    number: str
+    code: str
+    content: bytes
+
+
+class ReportsInMemory:
+    """The real book, layout and seal, with the key in memory in place of custody's."""
+
+    def __init__(self, trust: Trust, book: ReportBook, clock: SetClock) -> None:
+        self.trust, self.book, self.clock, self.kept = trust, book, clock, dict[str, bytes]()
+
+    def issue_on(self, content: bytes, name: str, requested_by: str, purpose: str, actor: str) -> SealedReport:
+        at = self.clock.now()
+        report = verify(content, self.trust.policy(at), file_name=name)
+        row = self.book.draw(report, Asker(requested_by, purpose, actor))
+        written = written_report(report, number=row.number, requested_by=requested_by, purpose=purpose)
+        pdf = typeset_report(written, issuer="示例市行政审批局", code=row.code, size=len(content))
+        sealed = self.trust.seal_file(pdf, at)
+        digest = hashlib.sha256(sealed).hexdigest()
+        self.kept[digest] = sealed
+        self.book.close(row.number, digest)
+        return SealedReport(row.number, row.code, sealed)
+
+    def fetch(self, number: str, code: str, actor: str) -> bytes:
+        return self.kept[self.book.fetch(number, code, actor)]
 
 
 @dataclass
@@ -177,6 +212,7 @@ def registry(
         evidence=evidence_signer(trust.evidence.certificate, sign_evidence),
         verify_file=lambda content, name, status: trust.judge(content, name, status, clock.now()),
         read_code=_read_code, paper_code=lambda _draft: SVG, seal=seal, seal_copy=seal_copy,
+        reports=ReportsInMemory(trust, ReportBook(issuing.database, clock, AuditLog(), "示核验"), clock),
         other_registries={FOREIGN: OtherRegistry("示例省登记局", "https://other.example.cn/v")},
     )  # fmt: skip
     with TestClient(create_app(parts), raise_server_exceptions=False) as client:

@@ -90,6 +90,9 @@ def test_one_of_two_machines_falls_out_and_the_other_finishes(office, other_mach
     by_machine = {item.id: item.worker.split(":")[0] for item in book.items(batch.id, states=[ItemState.SEALED])}
     assert set(by_machine.values()) == {ours, machine_of(other_machine)}
     assert {by_machine[item] for item in in_hand} == {ours}
+    if fate == "woken":
+        os.killpg(second.pid, signal.SIGTERM)
+        assert b"Traceback" not in second.communicate(timeout=60)[1]
     os.killpg(first.pid, signal.SIGTERM)
     first.wait(60)
     assert len(sealed_files(source)) == COUNT

@@ -112,7 +112,6 @@ def _request(
     settings: Settings, seal: str | None, key: str | None, level: str, place: str, reason: str
 ) -> tuple[SignatureRequest, SigningKey]:
     from cli.opened_home import load_picture, open_custody
-    from signing_service.custody.keys import SealKey
     from signing_service.pades.appearance import SealAppearance
     from signing_service.pades.request import Level, SignatureRequest
 
@@ -123,6 +122,8 @@ def _request(
         )
     now = datetime.now(UTC).astimezone()
     if seal is not None:
+        from signing_service.custody.keys import SealKey
+
         appearance = SealAppearance(load_picture(settings, seal))
         signing_key: SigningKey = SealKey.of(open_custody(settings), seal, b"")
         field = f"Seal-{secrets.token_hex(4)}"

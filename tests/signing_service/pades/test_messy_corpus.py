@@ -22,9 +22,12 @@ from signing_service.pades.plain_preparation import prepare_plainly
 from signing_service.pades.sign import Level, SignatureRequest, complete, sign
 from signing_service.pdf.cms_attributes import build_signed_attributes
 from signing_service.pdf.errors import PdfRefusal
+from signing_service.pdf.pdfium import opened_in_pdfium
 from signing_service.pdf.picture import VectorPicture
 from signing_service.pdf.plain_tokens import NotPlain
 from signing_service.pdf.prepared import PreparedSignature
+from signing_service.verification.engine import verify
+from signing_service.verification.policy import Policy, Purpose
 
 pytestmark = pytest.mark.corpora
 
@@ -101,6 +104,34 @@ def facts(pdf: bytes) -> dict[str, object]:
     }
 
 
+def judged(pdf: bytes, pki, now: datetime) -> list[tuple[object, ...]]:
+    """The last signature as our own engine sees it, and the headline."""
+    policy = Policy(
+        {Purpose.SEALS: [pki.key("示例印章").chain[-1]]},
+        now,
+        crls=pki.evidence([]).crls,
+        certificates=pki.key("示例印章").chain,
+    )
+    report = verify(pdf, policy)
+    last = report.signatures[-1]
+    assert last.integrity == "intact"
+    return [
+        (report.verdict, report.reason),
+        (last.field, last.indication, last.sub_indication, last.level, last.docmdp),
+    ]
+
+
+def shown(pdf: bytes) -> list[bytes]:
+    """All pixels of the sealed page, and how many there are a row; nothing for a page without extent."""
+    with opened_in_pdfium(pdf) as document:
+        document.init_forms()
+        page = document[len(document) - 1]
+        if min(page.get_size()) <= 0:
+            return []
+        picture = page.render(scale=0.5, may_draw_forms=True).to_numpy()
+        return [str(picture.shape).encode(), picture.tobytes()]
+
+
 def test_both_paths_make_the_same_signature(pki, messy_file, now: datetime, pdfsig, tmp_path: Path) -> None:
     """Differential: wherever the fast path takes a file, the complete one would have made the same of it."""
     original = messy_file.data
@@ -118,6 +149,8 @@ def test_both_paths_make_the_same_signature(pki, messy_file, now: datetime, pdfs
         assert messy_file.expected == "sign_or_named_refusal"
         return
     assert facts(fast) == facts(slow)
+    assert judged(fast, pki, now) == judged(slow, pki, now)
+    assert shown(fast) == shown(slow)
     assert pdfsig(fast) == pdfsig(slow) == ["Signature is Valid."]
     assert checked_by_qpdf(fast, tmp_path) <= checked_by_qpdf(slow, tmp_path)
 

@@ -6,7 +6,7 @@ from alembic import op
 from signing_service.kernel import database
 
 revision = "19329d1232a6"
-down_revision = "03b8c66051d3"
+down_revision = "1c70812d28bd"
 branch_labels = None
 depends_on = None
 

@@ -284,7 +284,8 @@ def test_a_used_up_order_gives_way_to_the_next(stage, zhengyin, key_of, tmp_path
     from cli.own_services import OwnTimestamper
 
     book, orders = stage.use_book(), stage.order_book()
-    desk = SealingDesk(stage.settings, book, orders, stage.custody, OwnTimestamper(stage.pki.tsa), stage.outside())
+    stamper = OwnTimestamper(stage.pki.tsa)
+    desk = SealingDesk(stage.settings, book, orders, stage.custody, stamper, stage.outside())
     place, now = Placing(page=-1, x_mm=20, y_mm=20), stage.clock.now()
     with pytest.raises(NoStandingOrder):
         desk.seal_under_order(one_page(), place, SealUseOf("w-0", "函告", "registry"), now)

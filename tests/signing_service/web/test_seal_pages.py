@@ -5,6 +5,7 @@ import json
 import re
 
 import httpx
+import pikepdf
 import pypdfium2
 import pytest
 from PIL import Image
@@ -183,11 +184,27 @@ def test_break_glass_takes_two_persons_and_the_holder_sees_it(seals, officers, t
     assert holder.post(f"{address}/seal").status_code == 403
     assert "已办结" in second.post(f"{address}/seal").text
     sealed = holder.get(f"{address}/sealed.pdf").content
-    assert len(pypdfium2.PdfDocument(sealed)[0].get_textpage().get_text_range()) >= 0
+    _seal_prints_and_shows_nobodys_number(sealed)
     assert seals.stage.judge(sealed).as_json()["signatures"][0]["integrity"] == "intact"
     assert "您不在时的应急用印" in holder.get("/seals/-/mine").text
     assert "持有人住院" in holder.get(address).text
     assert second.post(f"{address}/seal").status_code == 409
+
+
+def _seal_prints_and_shows_nobodys_number(sealed):
+    """Field reports B33 and B54: printed, not hidden, red on paper; outlines alone, no text of a certificate."""
+    with pikepdf.open(io.BytesIO(sealed)) as document:
+        (widget,) = document.pages[0].Annots
+        assert int(widget.F) & 4
+        assert not int(widget.F) & 0b100011
+        assert str(widget.V.Name) == "示例市行政审批局"
+        assert "/ContactInfo" not in widget.V
+    page = pypdfium2.PdfDocument(sealed)
+    page.init_forms()
+    bitmap = page[0].render(scale=1, may_draw_forms=True, optimize_mode="print").to_pil().convert("RGB")
+    red = sum(1 for r, g, b in bitmap.getdata() if r > 180 and g < 90 and b < 90)
+    assert red > 500
+    assert page[0].get_textpage().get_text_range() == ""
 
 
 def one_page():

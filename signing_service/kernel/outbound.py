@@ -127,7 +127,7 @@ class Outbound:
 def _deadline(pool: urllib3.HTTPConnectionPool, seconds: float) -> Iterator[None]:
     """Close every connection of `pool` when time is up; what then waits for it fails."""
     opened: list[Any] = []
-    expired = threading.Event()
+    expired, late = threading.Event(), f"timed out: no complete reply within {seconds} seconds"
 
     class Watched(pool.ConnectionCls):  # type: ignore[misc, name-defined]
         def connect(self) -> None:
@@ -146,8 +146,13 @@ def _deadline(pool: urllib3.HTTPConnectionPool, seconds: float) -> Iterator[None
     timer.start()
     try:
         yield
+    except (urllib3.exceptions.HTTPError, OSError) as failure:
+        if not expired.is_set():
+            raise
+        raise TimeoutError(late) from failure
+    else:
         if expired.is_set():
-            raise OSError(f"no complete reply within {seconds} seconds")
+            raise TimeoutError(late)
     finally:
         timer.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -37,4 +38,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     home = tmp_path_factory.mktemp("demo") / "zhengyin-home"
     done = zhengyin(home, "demo", "--json")
     assert done.returncode == 0, done.stderr
+    shutil.copytree(home, _as_made(home), ignore=shutil.ignore_patterns("*.sock"))
     return Demo(home, json.loads(done.stdout), done.stderr)
+
+
+@pytest.fixture(scope="session")
+def untouched(demo: Demo) -> Demo:
+    """The home as the one run left it, whatever other tests have done on it since."""
+    return Demo(_as_made(demo.home), demo.report, demo.progress)
+
+
+def _as_made(home: Path) -> Path:
+    return home.with_name("as-made")

@@ -40,6 +40,9 @@ def verify(
         float | None, typer.Option("--freshness", min=0, help="Oldest revocation data, minutes (default: 60).")
     ] = None,
     fetch_host: Annotated[list[str] | None, typer.Option("--fetch-host", help="A host that may be asked too.")] = None,
+    require_policy: Annotated[
+        list[str] | None, typer.Option("--require-policy", help="A certificate policy (OID) signers must be under.")
+    ] = None,
     as_of_sealing: Annotated[
         bool, typer.Option("--as-of-sealing", help="Exit code by the verdict at sealing alone.")
     ] = False,
@@ -61,7 +64,7 @@ def verify(
     _one_of(file, identifier, code)
     if report is not None and not (file and for_whom and purpose):
         raise typer.BadParameter("--report needs FILE, --for and --purpose / 出具报告须给出文件、--for 和 --purpose")
-    options = Options(trust or [], crl or [], moment(at), offline, freshness, fetch_host or [])
+    options = Options(trust or [], crl or [], moment(at), offline, freshness, fetch_host or [], require_policy or [])
     extras = Extras(save_intact, etsi, report, for_whom, purpose, archive)
     with _opened(ctx.obj.home) as (settings, database):
         if file is not None:

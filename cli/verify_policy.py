@@ -14,7 +14,8 @@ import typer
 if TYPE_CHECKING:
     from signing_service.kernel.database import Database
     from signing_service.settings import Settings
-    from signing_service.verification.policy import Policy
+    from signing_service.verification.path_parameters import PathParameters
+    from signing_service.verification.policy import Policy, Purpose
     from signing_service.verification.ports import Fetcher, StatusSource
 
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
@@ -22,7 +23,8 @@ _BEGIN, _END = b"-----BEGIN ", b"-----END "
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options that decide a policy. `fetch_hosts`: further hosts that may be asked."""
+    """The options that decide a policy. `fetch_hosts`: further hosts that may be asked. `policies`: certificate
+    policies (dotted), one of which a signer's path must be valid for; none: any."""
 
     trust: Sequence[Path]
     crls: Sequence[Path]
@@ -30,6 +32,7 @@ class Options:
     offline: bool = False
     freshness: float | None = None
     fetch_hosts: Sequence[str] = ()
+    policies: Sequence[str] = ()
 
 
 def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: datetime) -> Policy:
@@ -57,6 +60,8 @@ def policy_of(home: Path, options: Options, settings: Settings | None, database:
     policy = build_policy(home, options.trust, options.crls, options.at)
     if options.freshness is not None:
         policy = replace(policy, freshness=timedelta(minutes=options.freshness))
+    if options.policies:
+        policy = replace(policy, paths=_paths(options.policies))
     if database is not None and not options.trust:
         from cli.trust_store import outside_anchors_of, outside_cas
 
@@ -64,6 +69,20 @@ def policy_of(home: Path, options: Options, settings: Settings | None, database:
         more = {purpose: [*policy.anchors[purpose], *found] for purpose, found in known.items()}
         policy = replace(policy, anchors={**policy.anchors, **more})
     return policy if options.offline else replace(policy, fetcher=_fetcher(options, settings, database))
+
+
+def _paths(policies: Sequence[str]) -> dict[Purpose, PathParameters]:
+    """What `--require-policy` asks of the paths of signers, not of timestamps. Raises a usage error."""
+    from cryptography.x509 import ObjectIdentifier
+
+    from signing_service.verification.path_parameters import PathParameters
+    from signing_service.verification.policy import SIGNERS
+
+    try:
+        accepted = frozenset(ObjectIdentifier(policy).dotted_string for policy in policies)
+    except ValueError as error:
+        raise typer.BadParameter("--require-policy: not an OID such as 1.2.156.1 / 不是 OID") from error
+    return dict.fromkeys(SIGNERS, PathParameters.requiring(accepted))
 
 
 def _fetcher(options: Options, settings: Settings | None, database: Database | None) -> Fetcher | None:

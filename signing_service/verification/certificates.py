@@ -29,12 +29,7 @@ _UNDERSTOOD = {
     ExtensionOID.SUBJECT_KEY_IDENTIFIER,
     ExtensionOID.OCSP_NO_CHECK,
 }
-_RULED_ELSEWHERE = {
-    ExtensionOID.NAME_CONSTRAINTS,
-    ExtensionOID.POLICY_CONSTRAINTS,
-    ExtensionOID.POLICY_MAPPINGS,
-    ExtensionOID.INHIBIT_ANY_POLICY,
-}
+POLICY_RULES = {ExtensionOID.POLICY_CONSTRAINTS, ExtensionOID.POLICY_MAPPINGS, ExtensionOID.INHIBIT_ANY_POLICY}
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
@@ -106,13 +101,17 @@ class Certificate:
         ]
 
     @cached_property
-    def has_rare_constraints(self) -> bool:
-        """Name constraints or policy rules: judged by the complete path algorithm."""
-        return any(item.oid in _RULED_ELSEWHERE for item in self.x509.extensions)
+    def rules_policies(self) -> bool:
+        """Rules on certificate policies: judged by the complete path algorithm."""
+        return any(item.oid in POLICY_RULES for item in self.x509.extensions)
 
     @cached_property
-    def has_name_constraints(self) -> bool:
-        return self._extension(x509.NameConstraints) is not None
+    def name_constraints(self) -> x509.NameConstraints | None:
+        return self._extension(x509.NameConstraints)
+
+    @cached_property
+    def alternative_names(self) -> x509.SubjectAlternativeName | None:
+        return self._extension(x509.SubjectAlternativeName)
 
     @cached_property
     def is_timestamper(self) -> bool:

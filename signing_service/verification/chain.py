@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from signing_service.verification.certificate_form import form_fault, has_unclear_host
+from signing_service.verification.certificate_form import anchor_fault, form_fault
 from signing_service.verification.certificates import Certificate, issued_by, load_all, signed_with_sm2
 from signing_service.verification.errors import UnsupportedAlgorithm
+from signing_service.verification.name_constraints import names_problem
+from signing_service.verification.path_parameters import DEFAULT, PathParameters
 from signing_service.verification.policy import Policy, Purpose
 
-LONGEST = 10
 _ATTEMPTS = 200
 
 
@@ -46,6 +47,7 @@ class TrustStore:
         self.anchors: Mapping[Purpose, list[Certificate]] = {
             purpose: load_all(ders) for purpose, ders in policy.anchors.items()
         }
+        self._parameters = policy.paths
         self._by_subject: dict[tuple[tuple[str, str], ...], list[Certificate]] = {}
         self.add(policy.certificates)
         self.add(extra)
@@ -69,8 +71,9 @@ class TrustStore:
         failure = NoChain("no_issuer", "no path to a trust anchor")
         for purpose in purposes:
             anchors = self.anchors.get(purpose, [])
-            for path in self._paths(leaf, anchors):
-                problem = path_problem(path, at)
+            parameters = self._parameters.get(purpose, DEFAULT)
+            for path in self._paths(leaf, anchors, parameters.longest):
+                problem = path_problem(path, at, parameters)
                 if problem is None:
                     return Chain(path, purpose)
                 failure = problem
@@ -84,7 +87,9 @@ class TrustStore:
             else NoChain("no_issuer", f"no path to a trust anchor for {leaf.common_name()}")
         )
 
-    def _paths(self, leaf: Certificate, anchors: Sequence[Certificate]) -> Iterator[tuple[Certificate, ...]]:
+    def _paths(
+        self, leaf: Certificate, anchors: Sequence[Certificate], longest: int
+    ) -> Iterator[tuple[Certificate, ...]]:
         """Depth first, anchors before intermediates; bounded in length and number."""
         attempts = 0
         pending: list[tuple[Certificate, ...]] = [(leaf,)]
@@ -95,11 +100,13 @@ class TrustStore:
             if last in anchors:
                 yield path
                 continue
-            if len(path) >= LONGEST:
+            if len(path) > longest + 1:
                 continue
             for anchor in anchors:
                 if anchor.subject_key == last.issuer_key and _signed(last, anchor):
                     yield (*path, anchor)
+            if len(path) > longest:
+                continue
             pending += [
                 (*path, issuer)
                 for issuer in self.named(last.issuer_key)
@@ -114,45 +121,51 @@ def _signed(child: Certificate, issuer: Certificate) -> bool:
         return False
 
 
-def path_problem(path: Sequence[Certificate], at: datetime) -> NoChain | None:
-    """Constraints along a path whose signatures hold (RFC 5280, 6.1.4), anchor's own constraints included."""
+def path_problem(path: Sequence[Certificate], at: datetime, parameters: PathParameters = DEFAULT) -> NoChain | None:
+    """Constraints along a path whose signatures hold (RFC 5280, 6.1.4), anchor's own constraints included: 1. who may
+    issue, 2. critical extensions, 3. form, 4. names, 5. policies."""
+    problem = _issuers_problem(path)
+    for certificate in path:
+        if problem is None and certificate.unknown_critical:
+            problem = f"critical extension {certificate.unknown_critical[0]} is not understood"
+    for certificate in path[:-1]:
+        if problem is None and (fault := form_fault(certificate)):
+            problem = f"{certificate.common_name()}: {fault}"
+    if problem is None and (fault := anchor_fault(path[-1], alone=len(path) == 1)):
+        problem = f"{path[-1].common_name()}: {fault}"
+    problem = problem or names_problem(path) or _policies_problem(path, at, parameters)
+    return None if problem is None else NoChain("constraints", problem)
+
+
+def _issuers_problem(path: Sequence[Certificate]) -> str | None:
     below = 0
-    if not path[0].is_ca and path[0].has_name_constraints:
-        return NoChain("constraints", "name constraints on a certificate that issues nothing")
     for issuer in path[1:]:
         if not issuer.is_ca:
-            return NoChain("constraints", f"{issuer.common_name()} is not a certification authority")
+            return f"{issuer.common_name()} is not a certification authority"
         if not issuer.subject_key:
-            return NoChain("constraints", "a certification authority without a name")
+            return "a certification authority without a name"
         if issuer.key_usage is not None and not issuer.key_usage.key_cert_sign:
-            return NoChain("constraints", f"{issuer.common_name()} may not sign certificates")
+            return f"{issuer.common_name()} may not sign certificates"
         if issuer.path_length is not None and below > issuer.path_length:
-            return NoChain("constraints", f"the path below {issuer.common_name()} is too long")
+            return f"the path below {issuer.common_name()} is too long"
         below += not issuer.self_issued
-    for certificate in path:
-        if certificate.unknown_critical:
-            return NoChain("constraints", f"critical extension {certificate.unknown_critical[0]} is not understood")
-    for certificate in path[:-1]:
-        if fault := form_fault(certificate):
-            return NoChain("constraints", f"{certificate.common_name()}: {fault}")
-    if len(path) > 1 and any(certificate.has_rare_constraints for certificate in path):
-        return _complete_check(path, at)
     return None
 
 
-def _complete_check(path: Sequence[Certificate], at: datetime) -> NoChain | None:
-    """Name constraints and policy processing by the complete algorithm of pyhanko-certvalidator, without revocation."""
+def _policies_problem(path: Sequence[Certificate], at: datetime, parameters: PathParameters) -> str | None:
+    """Policy processing by the complete algorithm of pyhanko-certvalidator, where somebody asks for it."""
+    asked = parameters.rules_policies or any(certificate.rules_policies for certificate in path)
+    if not asked or len(path) == 1:
+        return None
     from signing_service.verification.rare_constraints import problem_of
 
-    if any(certificate.has_name_constraints for certificate in path) and any(map(has_unclear_host, path)):
-        return NoChain("constraints", "a host name cannot be held against the name constraints")
-    detail = problem_of([certificate.der for certificate in path], at)
-    return None if detail is None else NoChain("constraints", detail)
+    return problem_of([certificate.der for certificate in path], at, parameters)
 
 
 def outside_validity(chain: Chain, at: datetime) -> tuple[Certificate, str] | None:
-    """The first certificate below the anchor that is expired or not yet valid at `at`, and which."""
-    for certificate in chain.path[:-1] if len(chain.path) > 1 else chain.path:
+    """The first certificate that is expired or not yet valid at `at`, and which; an anchor's own period counts too:
+    nobody answers for a root that has ended."""
+    for certificate in chain.path:
         if at > certificate.not_after:
             return certificate, "expired"
         if at < certificate.not_before:

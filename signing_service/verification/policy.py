@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from signing_service.verification.limits import Limits
+from signing_service.verification.path_parameters import PathParameters
 from signing_service.verification.ports import Fetcher
 
 
@@ -35,7 +36,8 @@ class Policy:
     offline, nothing is fetched. crls, ocsp_responses: revocation data known locally. certificates: intermediates known
     locally. revocation_required: without revocation data a signature is `revocation_unknown`. freshness: how old
     revocation data may be at the time that it is used for, beyond its own period. identifiers: licence identifiers
-    that the caller already knows.
+    that the caller already knows. paths: what is asked of certificate paths, by purpose; RFC 5280's defaults where
+    nothing is said.
     """
 
     anchors: Mapping[Purpose, Sequence[bytes]]
@@ -49,6 +51,7 @@ class Policy:
     clock_skew: timedelta = timedelta(minutes=5)
     identifiers: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
+    paths: Mapping[Purpose, PathParameters] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:

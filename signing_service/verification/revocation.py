@@ -131,7 +131,7 @@ class RevocationData:
             "crl",
             crl.last_update_utc,
             crl.next_update_utc,
-            entry.revocation_date_utc,
+            min(entry.revocation_date_utc, crl.last_update_utc),  # what a list names is revoked by the time of the list
             reason.reason if reason else None,
             invalid.invalidity_date_utc if invalid else None,
         )
@@ -139,9 +139,12 @@ class RevocationData:
     def _crl_signers(self, issuer: Certificate) -> list[Certificate]:
         """The issuer, and other certificates of the same authority for CRL signing (same name, same issuer above
         it)."""
-        others = [
-            other for other in self._store.named(issuer.subject_key) if other != issuer and self._sibling(other, issuer)
-        ]
+        anchors = (anchor for group in self._store.anchors.values() for anchor in group)
+        others = dict.fromkeys(
+            other
+            for other in (*self._store.named(issuer.subject_key), *anchors)
+            if other != issuer and other.subject_key == issuer.subject_key and self._sibling(other, issuer)
+        )
         return [issuer, *others]
 
     def _sibling(self, other: Certificate, issuer: Certificate) -> bool:
@@ -156,7 +159,7 @@ class RevocationData:
                 and (above == issuer or _safely_issued(issuer, above))
             ):
                 return True
-        return False
+        return issuer.self_issued and _safely_issued(issuer, other)  # its new key vouches for its old one (4.2.1.1)
 
     def _by_ocsp(self, response: ocsp.OCSPResponse, certificate: Certificate, issuer: Certificate) -> list[Statement]:
         if not _responder_is_right(response, issuer):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from signing_service.verification.algorithms import believed_until, public_key, signature_algorithm
+from signing_service.verification.certificate_form import usage_fault
 from signing_service.verification.certificates import Certificate
 from signing_service.verification.chain import Chain, NoChain, outside_validity
 from signing_service.verification.context import TrustContext
@@ -19,7 +20,6 @@ from signing_service.verification.revocation import COMPROMISE, Standing, Statem
 _DOCUMENT_SIGNING = {"1.3.6.1.5.5.7.3.36", "1.2.840.113583.1.1.5", "1.3.6.1.4.1.311.10.3.12"}
 _OWN = (Purpose.SEALS, Purpose.OFFICERS)
 _SIGNING_PURPOSES = {
-    "2.5.29.37.0",
     "1.3.6.1.5.5.7.3.4",
     "1.3.6.1.5.5.7.3.36",
     "1.2.840.113583.1.1.5",
@@ -91,12 +91,7 @@ def _untrusted(problem: NoChain) -> Trust:
 def _usage_problem(certificate: Certificate, purposes: Sequence[Purpose]) -> str | None:
     if Purpose.TIMESTAMPS in purposes:
         return None if certificate.is_timestamper else "the certificate is not for timestamping alone"
-    usage = certificate.key_usage
-    if usage is not None and not (usage.digital_signature or usage.content_commitment):
-        return "the certificate's key usage does not allow signatures"
-    if certificate.purposes is not None and not certificate.purposes & _SIGNING_PURPOSES:
-        return "the certificate is for other purposes than signing documents"
-    return None
+    return usage_fault(certificate, _SIGNING_PURPOSES)
 
 
 def _validity(chain: Chain, when: datetime, proven: bool) -> Trust | None:

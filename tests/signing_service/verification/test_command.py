@@ -91,3 +91,15 @@ def test_wrong_use_gives_2(home, tmp_path):
     path = tmp_path / "a.pdf"
     path.write_bytes(document())
     assert run(home, "--at", "yesterday", str(path)).returncode == 2
+
+
+def test_a_required_policy_is_asked_of_signers_alone(home, sealed, tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(sealed)
+    done = run(home, "--json", "--at", AT, "--require-policy", "1.2.156.99999.1", str(path))
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["reason"]) == (3, "untrusted_signer")
+    assert {each["sub_indication"] for each in told["signatures"]} == {"CHAIN_CONSTRAINTS_FAILURE"}
+    assert told["signatures"][0]["time_source"] == "timestamp"
+    wrong = run(home, "--require-policy", "policy", str(path))
+    assert (wrong.returncode, "--require-policy" in wrong.stderr) == (2, True)

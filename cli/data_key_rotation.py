@@ -1,4 +1,5 @@
-"""`zhengyin pki rotate data-key|re-encrypt|wrapping-key`: the keys under which holders' codes lie in the database."""
+"""`zhengyin pki rotate data-key|re-encrypt|lookup-key|re-hash|wrapping-key`: the keys under which holders' codes lie in
+the database."""
 
 from __future__ import annotations
 
@@ -15,7 +16,12 @@ from cli.pki_options import As, Json
 from signing_service.errors import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cert_registry.licences.holder_vault import HolderVault
+    from cert_registry.licences.re_encryption import Outcome
     from signing_service.custody.policy import CustodyPolicy
+    from signing_service.kernel.database import Database
     from signing_service.settings import Settings
 
 app = typer.Typer()
@@ -47,10 +53,56 @@ def data_key(ctx: typer.Context, by: As, dry_run: DryRun = False, json_output: J
     _say(ctx, record.details, json_output)
 
 
+@app.command("lookup-key")
+def lookup_key(ctx: typer.Context, by: As, dry_run: DryRun = False, json_output: Json = False) -> None:
+    """A new key for the hashes that find holders; those made under the old one are found as before."""
+    from cert_registry.licences.holder_vault import KEY_BYTES
+    from cli.data_keys import change_ring, load_ring
+    from cli.opened_home import open_custody
+    from signing_service.custody.structures import DATA
+    from signing_service.pki.rotation import logged_rotation
+
+    settings = home_settings(ctx)
+    if dry_run:
+        number = max(key.number for key in load_ring(settings).keys) + 1
+        _say(ctx, {"would": Text(f"新建检索密钥 {number};此后写入用它,检索时新旧都查",
+                                 f"make look-up key {number} for new writes; searches ask under old ones too").in_(
+            ctx.obj.language)}, json_output)  # fmt: skip
+        return
+    wrapping = open_custody(settings).service_keys(DATA)[0].public_key
+    with open_register(ctx) as register, logged_rotation(register, "lookup-key", actor_named(register, by)) as record:
+        fresh, now = secrets.token_bytes(KEY_BYTES), register.clock.now()
+        ring = change_ring(settings, lambda before: before.with_new_lookup(fresh, wrapping, now))
+        record.details |= {"lookup": ring.lookup, "earlier": list(ring.earlier)}
+    _say(ctx, record.details, json_output)
+
+
+@app.command("re-hash")
+def re_hash_(ctx: typer.Context, by: As, dry_run: DryRun = False, json_output: Json = False) -> None:
+    """Hash what lies under earlier look-up keys anew. May be stopped and run again: it goes on where it was."""
+    from cert_registry.licences.re_hashing import pending, re_hash
+
+    _anew(ctx, by, pending, re_hash, ("lookup-key", "re_hashed"), dry_run, json_output)
+
+
 @app.command("re-encrypt")
 def re_encrypt_(ctx: typer.Context, by: As, dry_run: DryRun = False, json_output: Json = False) -> None:
     """Seal what lies under earlier data keys anew. May be stopped and run again: it goes on where it was."""
     from cert_registry.licences.re_encryption import pending, re_encrypt
+
+    _anew(ctx, by, pending, re_encrypt, ("data-key", "re_encrypted"), dry_run, json_output)
+
+
+def _anew(
+    ctx: typer.Context,
+    by: str,
+    pending: Callable[[Database, HolderVault], int],
+    run: Callable[[Database, HolderVault, Callable[[int], None]], Outcome],
+    names: tuple[str, str],
+    dry_run: bool,
+    json_output: bool,
+) -> None:
+    """A job over every row, logged. `names`: the key's kind, and what was done in the record."""
     from cli.data_keys import HomeVault
     from cli.opened_home import open_custody
     from signing_service.pki.rotation import logged_rotation
@@ -66,9 +118,9 @@ def re_encrypt_(ctx: typer.Context, by: As, dry_run: DryRun = False, json_output
         def tell(done: int) -> None:
             print(f"{done}/{total}", file=sys.stderr, flush=True)
 
-        with logged_rotation(register, "data-key", actor_named(register, by)) as record:
-            outcome = re_encrypt(register.database, vault, tell)
-            record.details |= {"re_encrypted": outcome.done, "unreadable": outcome.unreadable}
+        with logged_rotation(register, names[0], actor_named(register, by)) as record:
+            outcome = run(register.database, vault, tell)
+            record.details |= {names[1]: outcome.done, "unreadable": outcome.unreadable}
     _say(ctx, record.details, json_output)
 
 

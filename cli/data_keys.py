@@ -9,7 +9,7 @@ from threading import Lock
 
 from cert_registry.licences.data_keys import KeyRing, WrappedKey
 from cert_registry.licences.errors import DataKeysUnreadable
-from cert_registry.licences.holder_vault import AesHolderVault
+from cert_registry.licences.holder_vault import AesHolderVault, Lookup
 from signing_service.custody.ports import CustodyPort
 from signing_service.kernel.blobs import write_atomically
 from signing_service.settings import Settings
@@ -57,8 +57,14 @@ class HomeVault:
     def open(self, sealed: bytes, bound_to: str) -> str:
         return self._vault().open(sealed, bound_to)
 
-    def lookup_hash(self, code: str, code_type: str) -> str:
-        return self._vault().lookup_hash(code, code_type)
+    def lookup(self, code: str, code_type: str) -> Lookup:
+        return self._vault().lookup(code, code_type)
+
+    def lookups(self, code: str, code_type: str) -> tuple[str, ...]:
+        return self._vault().lookups(code, code_type)
+
+    def lookup_key(self) -> int:
+        return self._vault().lookup_key()
 
     def prefix(self) -> bytes:
         return self._vault().prefix()
@@ -70,7 +76,8 @@ class HomeVault:
             if self._read is None or self._read[0] != stamp:
                 ring = load_ring(self._settings)
                 keys = {key.number: unwrap(self._custody, key) for key in ring.keys}
-                self._read = stamp, AesHolderVault(keys, present=ring.present, lookup=ring.lookup)
+                vault = AesHolderVault(keys, present=ring.present, lookup=ring.lookup, earlier=ring.earlier)
+                self._read = stamp, vault
             return self._read[1]
 
 

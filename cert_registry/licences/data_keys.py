@@ -34,11 +34,13 @@ class WrappedKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """`present` seals, `lookup` hashes; both are numbers of `keys`."""
+    """`present` seals, `lookup` hashes, and what the `earlier` ones hashed is still searched for; all are numbers of
+    `keys`."""
 
     keys: tuple[WrappedKey, ...]
     present: int
     lookup: int
+    earlier: tuple[int, ...] = ()
 
     @classmethod
     def first(cls, key: bytes, wrapping: bytes, at: datetime) -> KeyRing:
@@ -51,6 +53,11 @@ class KeyRing:
         added = WrappedKey(number, wrap(key, wrapping), wrapping, at)
         return replace(self, keys=(*self.keys, added), present=number)
 
+    def with_new_lookup(self, key: bytes, wrapping: bytes, at: datetime) -> KeyRing:
+        """One key more, which hashes from now on; what the present one hashed is found as before."""
+        grown = self.with_new(key, wrapping, at)
+        return replace(grown, present=self.present, lookup=grown.present, earlier=(self.lookup, *self.earlier))
+
     def rewrapped(self, unwrap: Callable[[WrappedKey], bytes], wrapping: bytes) -> KeyRing:
         """The same keys, each wrapped by the key `wrapping`; those that are already stay as they are."""
         return replace(self, keys=tuple(_rewrapped(key, unwrap, wrapping) for key in self.keys))
@@ -61,7 +68,8 @@ class KeyRing:
              "made_at": key.made_at.isoformat()}
             for key in self.keys
         ]  # fmt: skip
-        content = {"version": VERSION, "present": self.present, "lookup": self.lookup, "keys": keys}
+        content: dict[str, Any] = {"version": VERSION, "present": self.present, "lookup": self.lookup}
+        content |= {"earlier_lookups": list(self.earlier), "keys": keys}
         return json.dumps(content, indent=1)
 
     @classmethod
@@ -71,8 +79,10 @@ class KeyRing:
             content = json.loads(text)
             if content["version"] != VERSION:
                 raise ValueError("another version")
-            ring = cls(tuple(_key(key) for key in content["keys"]), int(content["present"]), int(content["lookup"]))
-            if not {ring.present, ring.lookup} <= {key.number for key in ring.keys}:
+            earlier = tuple(map(int, content.get("earlier_lookups", ())))
+            keys = tuple(_key(key) for key in content["keys"])
+            ring = cls(keys, int(content["present"]), int(content["lookup"]), earlier)
+            if not {ring.present, ring.lookup, *earlier} <= {key.number for key in ring.keys}:
                 raise ValueError("the present key is not among the keys")
         except (ValueError, KeyError, TypeError) as failure:
             raise DataKeysUnreadable(f"{type(failure).__name__}: {failure}") from failure

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,6 +24,13 @@ PREFIX_BYTES = len(_FORMAT) + _NUMBER_BYTES
 KEY_BYTES = 32
 
 
+class Lookup(NamedTuple):
+    """What finds a code: 64 hex digits, of no use without the key, and that key's number."""
+
+    key: int
+    digest: str
+
+
 class HolderVault(Protocol):
     """`bound_to` ties a sealed code to its licence, so that rows cannot be swapped unnoticed."""
 
@@ -35,8 +42,16 @@ class HolderVault(Protocol):
         """Raises HolderCodeUnreadable."""
         ...
 
-    def lookup_hash(self, code: str, code_type: str) -> str:
-        """The same for the same code and kind, 64 hex digits; of no use without the key."""
+    def lookup(self, code: str, code_type: str) -> Lookup:
+        """For a row that is written: under the present look-up key; the same for the same code and kind."""
+        ...
+
+    def lookups(self, code: str, code_type: str) -> tuple[str, ...]:
+        """For a search: the digests under every look-up key that rows may still be under, the present one first."""
+        ...
+
+    def lookup_key(self) -> int:
+        """The number of the present look-up key."""
         ...
 
     def prefix(self) -> bytes:
@@ -45,16 +60,21 @@ class HolderVault(Protocol):
 
 
 class AesHolderVault:
-    """The vault over 32-byte keys by number: `present` seals, every one opens, `lookup` hashes for ever, since a hash
-    cannot be made anew without the code. The working keys are derived (HKDF-SHA-256)."""
+    """The vault over 32-byte keys by number: `present` seals, every one opens, `lookup` hashes, and what `earlier` ones
+    hashed is still found. The working keys are derived (HKDF-SHA-256)."""
 
-    def __init__(self, keys: Mapping[int, bytes], *, present: int = 1, lookup: int = 1) -> None:
+    def __init__(
+        self, keys: Mapping[int, bytes], *, present: int = 1, lookup: int = 1, earlier: Sequence[int] = ()
+    ) -> None:
         if any(len(key) != KEY_BYTES for key in keys.values()):
             raise ValueError(f"the vault's keys must have {KEY_BYTES} bytes")
         self._ciphers = {
             number: AESGCM(_derived(key, b"zhengyin holder codes: encryption")) for number, key in keys.items()
         }
-        self._hash_key = _derived(keys[lookup], b"zhengyin holder codes: look-up")
+        self._hash_keys = {
+            number: _derived(keys[number], b"zhengyin holder codes: look-up") for number in (lookup, *earlier)
+        }
+        self._lookup = lookup
         self._present = present
 
     def seal(self, code: str, bound_to: str) -> bytes:
@@ -71,11 +91,21 @@ class AesHolderVault:
         except (InvalidTag, ValueError):
             raise HolderCodeUnreadable from None
 
-    def lookup_hash(self, code: str, code_type: str) -> str:
-        return hmac.new(self._hash_key, f"{code_type}:{code}".encode(), sha256).hexdigest()
+    def lookup(self, code: str, code_type: str) -> Lookup:
+        return Lookup(self._lookup, _digest(self._hash_keys[self._lookup], code, code_type))
+
+    def lookups(self, code: str, code_type: str) -> tuple[str, ...]:
+        return tuple(_digest(key, code, code_type) for key in self._hash_keys.values())
+
+    def lookup_key(self) -> int:
+        return self._lookup
 
     def prefix(self) -> bytes:
         return _FORMAT + self._present.to_bytes(_NUMBER_BYTES)
+
+
+def _digest(key: bytes, code: str, code_type: str) -> str:
+    return hmac.new(key, f"{code_type}:{code}".encode(), sha256).hexdigest()
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:

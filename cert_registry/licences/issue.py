@@ -7,6 +7,7 @@ the same case may be prepared again when the draft's lease is over, or at once b
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -65,7 +66,7 @@ class Issuing:
         try:
             with self.database.write() as session:
                 require_right(session, kind, request.issuer.code, now)
-                refuse_absorbed(session, kind, [self.vault.lookup_hash(one.code, one.code_type) for one in holders])
+                refuse_absorbed(session, kind, self._lookups(holders))
                 kept = _give_up_draft(session, request.approval_id, now, resume)
                 row = self._draft_row(session, kind, request, fields, kept, now)
                 row.prepared_by = actor.id
@@ -101,7 +102,7 @@ class Issuing:
             row.digest, row.registered_at = digest, now
             session.add(_first_operation(row, request, actor, now))
             end_replaced(session, row, actor, now)
-            take_in(session, row, self.catalogue, request.absorbs, actor, now)
+            take_in(session, row, self.catalogue, request.absorbs, self._lookups_of, actor, now)
             _log(session, REGISTERED, row, actor, now)
             happened(session, row, row.operation, now, digest=digest)
         return Registered(draft.identifier, draft.number, digest)
@@ -151,13 +152,23 @@ class Issuing:
             prepared_at=now,
         )
 
+    def _lookups(self, holders: Iterable[Holder]) -> list[str]:
+        return [found for one in holders for found in self.vault.lookups(one.code, one.code_type)]
+
+    def _lookups_of(self, licence: Licence, holder: LicenceHolder) -> Sequence[str]:
+        """Raises HolderCodeUnreadable."""
+        code = self.vault.open(holder.code_sealed, licence.identifier)
+        return self.vault.lookups(code, holder.code_type)
+
     def _holder_row(self, identifier: str, position: int, holder: Holder) -> LicenceHolder:
+        lookup = self.vault.lookup(holder.code, holder.code_type)
         return LicenceHolder(
             position=position,
             name=holder.name,
             code_type=holder.code_type,
             code_sealed=self.vault.seal(holder.code, identifier),
-            code_hash=self.vault.lookup_hash(holder.code, holder.code_type),
+            code_hash=lookup.digest,
+            hash_key=lookup.key,
             code_shown=masked(holder.code, holder.code_type),
         )
 

@@ -4,7 +4,7 @@ no more and are not issued separately to that holder; the bodies that issue them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import String, select
@@ -38,13 +38,14 @@ class AbsorbedType(LicenceError):
 
 
 class AbsorbedCertificate(Base):
-    """For one holder, a type that a business licence stands for."""
+    """For one holder, a type that a business licence stands for. `hash_key`: as with a licence's holder."""
 
     __tablename__ = "absorbed_certificate"
 
     code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
     by: Mapped[str] = mapped_column(String(128))
+    hash_key: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 def refuse_absorbed(session: Session, kind: LicenceType, code_hashes: Iterable[str]) -> None:
@@ -68,23 +69,35 @@ def check_absorbs(kind: LicenceType, catalogue: Catalogue, absorbs: Sequence[str
 
 
 def take_in(
-    session: Session, new: Licence, catalogue: Catalogue, absorbs: Sequence[str], actor: Actor, now: datetime
+    session: Session,
+    new: Licence,
+    catalogue: Catalogue,
+    absorbs: Sequence[str],
+    lookups: Callable[[Licence, LicenceHolder], Sequence[str]],
+    actor: Actor,
+    now: datetime,
 ) -> None:
-    """End the holder's certificates of the absorbed types, remember the types, and send the notices."""
+    """End the holder's certificates of the absorbed types, remember the types, and send the notices. `lookups`: every
+    hash under which a holder's code may lie."""
     for absorbed in map(catalogue.get, absorbs):
         for holder in new.holders:
-            _end_certificates(session, new, absorbed, holder.code_hash, actor, now)
-            session.merge(AbsorbedCertificate(code_hash=holder.code_hash, type_code=absorbed.code, by=new.identifier))
+            _end_certificates(session, new, absorbed, lookups(new, holder), actor, now)
+            session.merge(
+                AbsorbedCertificate(
+                    code_hash=holder.code_hash, type_code=absorbed.code, by=new.identifier, hash_key=holder.hash_key
+                )
+            )
         _notify(session, new, absorbed, now)
 
 
 def _end_certificates(
-    session: Session, new: Licence, absorbed: LicenceType, code_hash: str, actor: Actor, now: datetime
+    session: Session, new: Licence, absorbed: LicenceType, code_hashes: Sequence[str], actor: Actor, now: datetime
 ) -> None:
     query = (
         select(Licence)
         .join(LicenceHolder, LicenceHolder.licence_id == Licence.id)
-        .where(LicenceHolder.code_hash == code_hash, Licence.type_code == absorbed.code, Licence.digest.is_not(None))
+        .where(LicenceHolder.code_hash.in_(code_hashes), Licence.type_code == absorbed.code)
+        .where(Licence.digest.is_not(None))
     )
     for old in session.scalars(query).unique():
         if old.state(now, now).status not in ("valid", "suspended"):

@@ -64,7 +64,8 @@ class Licence(Base):
 
 
 class LicenceHolder(Base):
-    """`code_sealed` is bound to the identifier; `code_hash` finds; `code_shown` is what pages may show."""
+    """`code_sealed` is bound to the identifier; `code_hash` finds, under the look-up key of number `hash_key`;
+    `code_shown` is what pages may show."""
 
     __tablename__ = "licence_holder"
     __table_args__ = (UniqueConstraint("licence_id", "position"),)
@@ -76,6 +77,7 @@ class LicenceHolder(Base):
     code_type: Mapped[str] = mapped_column(String(3))
     code_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     code_hash: Mapped[str] = mapped_column(String(64), index=True)
+    hash_key: Mapped[int] = mapped_column(default=1, server_default="1")
     code_shown: Mapped[str] = mapped_column(String(64))
 
 
@@ -132,12 +134,14 @@ def by_approval(session: Session, approval_id: str) -> Licence | None:
     return session.scalar(select(Licence).where(Licence.approval_id == approval_id))
 
 
-def by_holder(session: Session, code_hash: str, type_codes: Sequence[str], after: int, limit: int) -> list[Licence]:
-    """Registered licences of one holder, of the given types, by row number after `after`."""
+def by_holder(
+    session: Session, code_hashes: Sequence[str], type_codes: Sequence[str], after: int, limit: int
+) -> list[Licence]:
+    """Registered licences of one holder (his code's look-ups), of the given types, by row number after `after`."""
     query = (
         select(Licence)
         .join(LicenceHolder, LicenceHolder.licence_id == Licence.id)
-        .where(LicenceHolder.code_hash == code_hash, Licence.type_code.in_(type_codes))
+        .where(LicenceHolder.code_hash.in_(code_hashes), Licence.type_code.in_(type_codes))
         .where(Licence.digest.is_not(None), Licence.id > after)
     )
     return list(session.scalars(query.order_by(Licence.id).limit(limit)).unique())

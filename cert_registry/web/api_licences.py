@@ -143,8 +143,8 @@ def _search(
     if body.types and not granted:
         raise GrantMissing(Need(Action.SEARCH, wanted[0].code, purpose.matter), parts.settings.contact)
     code = "".join(body.holder.code.split()).upper()
-    hashed = parts.vault.lookup_hash(code, body.holder.code_type)
-    found = by_holder(session, hashed, granted, from_cursor(body.after), body.limit + 1)
+    hashes = parts.vault.lookups(code, body.holder.code_type)
+    found = by_holder(session, hashes, granted, from_cursor(body.after), body.limit + 1)
     items = []
     for licence in found[: body.limit]:
         kind, stands = parts.catalogue.get(licence.type_code), standing_of(licence, now, now)

@@ -145,9 +145,9 @@ def _compare_holder(parts: RegistryParts, seen: Seen, stated: bodies.HolderBody 
     if stated is None:
         return None
     code = "".join(stated.code.split()).upper()
-    wanted = parts.vault.lookup_hash(code, stated.code_type)
+    wanted = parts.vault.lookups(code, stated.code_type)
     for holder in seen.licence.holders:
-        if holder.code_hash == wanted and (not stated.name or plain(stated.name) == plain(holder.name)):
+        if holder.code_hash in wanted and (not stated.name or plain(stated.name) == plain(holder.name)):
             return "match"
     return "mismatch"
 

@@ -88,8 +88,8 @@ def test_the_vault_opens_what_it_sealed_for_the_same_licence_only() -> None:
 
 def test_look_up_hashes_depend_on_the_key_and_the_kind() -> None:
     vault, other = AesHolderVault({1: b"k" * 32}), AesHolderVault({1: b"l" * 32})
-    assert vault.lookup_hash("1", "111") == vault.lookup_hash("1", "111")
-    assert len({vault.lookup_hash("1", "111"), vault.lookup_hash("1", "414"), other.lookup_hash("1", "111")}) == 3
+    assert vault.lookup("1", "111") == vault.lookup("1", "111")
+    assert len({vault.lookup("1", "111"), vault.lookup("1", "414"), other.lookup("1", "111")}) == 3
 
 
 def _sum_is_zero(body: str) -> bool:

@@ -157,7 +157,8 @@ def claims_of(now: datetime) -> Claims:
 def test_the_guide_names_every_kind(run: Callable[..., str]) -> None:
     told = "\n".join(commands())
     for kind in ("tsa", "ocsp", "simulation-ocsp", "evidence", "paper-code", "log", "data-key", "re-encrypt",
-                 "wrapping-key", "pin services", "pin issuing", "--officer", "finish", "status"):  # fmt: skip
+                 "lookup-key", "re-hash", "wrapping-key", "pin services", "pin issuing", "--officer", "finish",
+                 "status"):  # fmt: skip
         assert f"rotate {kind}" in told or kind in told
 
 
@@ -168,6 +169,7 @@ def test_the_guide_is_followed_and_no_client_notices(
     codes, vault = PaperCodes(settings, custody, clock, database), HomeVault(settings, custody)
     old = {kind: custody.service_keys(kind)[0] for kind in ("tsa", "ocsp", "paper_code", "evidence", "log")}
     made_before = codes.make(claims_of(clock.now()))
+    found_before = vault.lookup("34052419800101001X", "111")
     sealed_before, pin_file = vault.seal("34052419800101001X", "a"), settings.pins / "zhengyin-services.pin"
     pin_before = read_pin_file(pin_file)
     clients = [Asking(tsa_client(url)), Asking(ocsp_client(settings, url, custody))]
@@ -200,12 +202,14 @@ def test_the_guide_is_followed_and_no_client_notices(
     assert {key.key_id for key in codes.key_list().keys} >= {made_before.key_id, made_after.key_id}
     assert vault.open(sealed_before, "a") == "34052419800101001X"
     assert not sealed_before.startswith(vault.prefix())
+    assert vault.lookup("34052419800101001X", "111") != found_before
+    assert found_before.digest in vault.lookups("34052419800101001X", "111")
     assert read_pin_file(pin_file) != pin_before
     with database.read() as session:
         entries = [entry for entry in session.query(AuditEntry) if entry.kind == "pki.rotate"]
     assert {entry.subject for entry in entries} >= {
         "service:tsa", "service:ocsp", "service:simulation-ocsp", "service:evidence", "service:paper-code",
-        "service:log", "service:wrapping-key", "data-key", "wrapping-key",
+        "service:log", "service:wrapping-key", "data-key", "lookup-key", "wrapping-key",
     }  # fmt: skip
     custody.close()
     database.close()
@@ -213,12 +217,14 @@ def test_the_guide_is_followed_and_no_client_notices(
 
 def test_a_dry_run_changes_nothing(settings: Settings, run: Callable[..., str]) -> None:
     before = (settings.custody / "policy.json").read_bytes(), ring_file(settings).read_bytes()
-    for kind in ("tsa", "data-key", "wrapping-key", "re-encrypt", "pin services"):
+    for kind in ("tsa", "data-key", "lookup-key", "wrapping-key", "re-encrypt", "re-hash", "pin services"):
         assert run(f"zhengyin pki rotate {kind} --as pki-operator --dry-run --json")
     assert ((settings.custody / "policy.json").read_bytes(), ring_file(settings).read_bytes()) == before
 
 
-@pytest.mark.parametrize("what", ["tsa", "data-key", "re-encrypt", "wrapping-key", "pin services", "finish tsa"])
+@pytest.mark.parametrize(
+    "what", ["tsa", "data-key", "lookup-key", "re-encrypt", "re-hash", "wrapping-key", "pin services", "finish tsa"]
+)
 def test_only_an_operator_rotates_and_a_refusal_is_evidence(
     settings: Settings, run: Callable[..., str], what: str
 ) -> None:

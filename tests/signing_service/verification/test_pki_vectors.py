@@ -34,6 +34,7 @@ from tests.signing_service.verification.two_engines import (
     pkits,
     read_certificate,
     the_librarys,
+    the_librarys_states,
 )
 
 pytestmark = [
@@ -256,8 +257,8 @@ OCSP = "pki/openssl-ocsp"
 
 
 def test_ocsp_responses(corpora):
-    """Good responses count, wrong ones leave the state unknown or revoked, never good."""
-    wrong = []
+    """Good responses count, wrong ones leave the state unknown or revoked, never good; for both engines."""
+    wrong, librarys = [], []
     for case in json.loads((corpora / OCSP / "ocsp-cases.json").read_text()):
         at = datetime.fromisoformat(case["moment"])
         root, leaf, *others = (
@@ -275,7 +276,12 @@ def test_ocsp_responses(corpora):
         judged = states[: len(case["ocsps"])]  # the leaf first; a case may bring no response for its authority
         if all(state == "good" for state in judged) is not path.valid:
             wrong.append((case["name"], states))
+        asked = replace(path, responses=responses, anchors=[root])
+        told = the_librarys_states(asked, len(case["ocsps"]))
+        if all(state == "good" for state in told) is not path.valid:
+            librarys.append((case["name"], told))
     assert wrong == []
+    assert librarys == []
 
 
 def test_staged_freshness(corpora):
@@ -289,6 +295,8 @@ def test_staged_freshness(corpora):
         data = RevocationData([(folder / f"root-{day}.crl").read_bytes()], (), store)
         found = data.standing(Certificate(below), Certificate(read["root"]), at, at, timedelta(days=1))
         assert found.state == expected, day
+        root = PathCase(day, True, below, [read["root"]], [], at, [(folder / f"root-{day}.crl").read_bytes()])
+        assert (the_librarys_states(root, 1) == ["good"]) is (expected == "good"), day
 
 
 def test_sm2_is_named_and_never_believed(corpora):

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.policy_decl import DisallowWeakAlgorithmsPolicy, PKIXValidationParams
+from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
+from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
 from signing_service.verification.algorithms import believed_until, public_key
 from signing_service.verification.certificate_form import usage_fault
@@ -96,18 +98,29 @@ def the_librarys(case: PathCase) -> str:
     return "good"
 
 
+def the_librarys_states(case: PathCase, count: int) -> list[str]:
+    """What certvalidator's checks of responses, or else lists, say of the first `count` certificates, the leaf first:
+    good, or an error's name."""
+    return asyncio.run(_states(case, count))
+
+
+async def _states(case: PathCase, count: int) -> list[str]:
+    plain = replace(case, revocation=False, crls=(), responses=())
+    validator = CertificateValidator(asn1_x509.Certificate.load(case.leaf), validation_context=_context(plain))
+    path = await validator.async_validate_path()
+    found = []
+    for certificate in list(path.iter_certs(include_root=False))[::-1][:count]:
+        check = verify_ocsp_response if case.responses else verify_crl
+        try:
+            await check(certificate, path, _context(case))
+        except Exception as error:  # whatever it raises is its answer
+            found.append(type(error).__name__)
+        else:
+            found.append("good")
+    return found
+
+
 async def _validate(case: PathCase) -> None:
-    algorithms: Any = DisallowWeakAlgorithmsPolicy
-    context = ValidationContext(
-        trust_roots=[asn1_x509.Certificate.load(der) for der in case.anchors],
-        other_certs=[asn1_x509.Certificate.load(der) for der in case.others],
-        crls=[asn1_crl.CertificateList.load(der) for der in case.crls],
-        ocsps=[asn1_ocsp.OCSPResponse.load(der) for der in case.responses],
-        moment=case.at,
-        allow_fetching=False,
-        revocation_mode="require" if case.revocation else "soft-fail",
-        algorithm_usage_policy=algorithms(weak_hash_algos=frozenset({"md2", "md5"}), dsa_key_size_threshold=1024),
-    )
     given = case.parameters
     parameters = PKIXValidationParams(
         user_initial_policy_set=frozenset({"any_policy"})
@@ -118,8 +131,22 @@ async def _validate(case: PathCase) -> None:
         initial_any_policy_inhibit=given.inhibit_any_policy,
     )
     await CertificateValidator(
-        asn1_x509.Certificate.load(case.leaf), validation_context=context, pkix_params=parameters
+        asn1_x509.Certificate.load(case.leaf), validation_context=_context(case), pkix_params=parameters
     ).async_validate_path()
+
+
+def _context(case: PathCase) -> ValidationContext:
+    algorithms: Any = DisallowWeakAlgorithmsPolicy
+    return ValidationContext(
+        trust_roots=[asn1_x509.Certificate.load(der) for der in case.anchors],
+        other_certs=[asn1_x509.Certificate.load(der) for der in case.others],
+        crls=[asn1_crl.CertificateList.load(der) for der in case.crls],
+        ocsps=[asn1_ocsp.OCSPResponse.load(der) for der in case.responses],
+        moment=case.at,
+        allow_fetching=False,
+        revocation_mode="require" if case.revocation else "soft-fail",
+        algorithm_usage_policy=algorithms(weak_hash_algos=frozenset({"md2", "md5"}), dsa_key_size_threshold=1024),
+    )
 
 
 def der_of(pem: str | bytes) -> bytes:

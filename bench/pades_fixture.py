@@ -6,7 +6,6 @@ import datetime as dt
 import io
 import json
 import secrets
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from signing_service.pdf.picture import VectorPicture
 KINDS = ("rsa2048", "p256")
 DAY = dt.timedelta(days=1)
 _SHA256_IMPRINT = bytes.fromhex("3031300d060960864801650304020105000420")
-_PIN = "482913"  # of a token that lives as long as the measurement
+PIN = "482913"  # of a token that lives as long as the measurement
 
 
 def _star_in_a_ring() -> bytes:
@@ -116,13 +115,13 @@ class InMemory:
 def build(folder: Path) -> Bed:
     """A new token with both keys, their certificates and everything else, under `folder`."""
     store = SoftHsmStore(folder / "tokens")
-    info = store.create("bench", user_pin=_PIN, so_pin=_PIN)
+    info = store.create("bench", user_pin=PIN, so_pin=PIN)
     root, issuing, tsa = (rsa.generate_private_key(65537, 2048) for _ in range(3))
     root_certificate = _certificate("root", root.public_key(), None, root, ca=True)
     issuing_certificate = _certificate("issuing", issuing.public_key(), root_certificate, root, ca=True)
     tsa_certificate = _certificate("tsa", tsa.public_key(), issuing_certificate, issuing, tsa=True)
     saved: dict[str, Any] = {"serial": info.serial, "module": store.module}
-    with open_token(store.module, serial=info.serial, pin=_PIN, write=True) as token:
+    with open_token(store.module, serial=info.serial, pin=PIN, write=True) as token:
         for number, kind in enumerate(KINDS):
             made = token.generate(kind, label=kind, id=bytes((number + 1,)))
             saved[kind] = _hex(_certificate(kind, made.public_key, issuing_certificate, issuing))
@@ -141,7 +140,7 @@ def attach(folder: Path) -> Bed:
     """The same in this process, the token opened and logged in."""
     saved = json.loads((folder / "bed.json").read_text(encoding="utf-8"))
     SoftHsmStore(folder / "tokens").activate()
-    token = open_token(saved["module"], serial=saved["serial"], pin=_PIN)
+    token = open_token(saved["module"], serial=saved["serial"], pin=PIN)
     issuers = tuple(bytes.fromhex(item) for item in saved["issuers"])
     mechanisms = {"rsa2048": Mechanism.RSA_PKCS1_SHA256, "p256": Mechanism.ECDSA_SHA256}
     keys = {kind: Key(token.key(label=kind), bytes.fromhex(saved[kind]), issuers, mechanisms[kind]) for kind in KINDS}
@@ -268,17 +267,3 @@ def _crl(issuer: x509.Certificate, signing: rsa.RSAPrivateKey) -> bytes:
 
 def _hex(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.DER).hex()
-
-
-if __name__ == "__main__":
-    # one cold process: `python -m bench.pades_fixture ours|pyhanko FOLDER`
-    kind, place = sys.argv[1], Path(sys.argv[2])
-    opened = attach(place)
-    if kind == "ours":
-        from bench.pades_request import seal_request
-        from signing_service.pades.sign import sign as sign_ours
-
-        signed = sign_ours(opened.one_page, seal_request(), opened.keys["rsa2048"])
-    else:
-        signed = plain_pyhanko(opened.keys["rsa2048"])(opened.one_page)
-    (place / f"cold-{kind}.pdf").write_bytes(signed)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hardware.softhsm import SoftHsmStore
 from signing_service.errors import SigningServiceError, Text
 from signing_service.kernel.blobs import write_atomically
-from signing_service.pdf.picture import VectorPicture
 from signing_service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from signing_service.custody.ports import CustodyPort
+    from signing_service.pdf.picture import VectorPicture
 
 
 class SealPictureMissing(SigningServiceError):
@@ -62,6 +62,8 @@ def load_picture(settings: Settings, seal_id: str) -> VectorPicture:
     path = _picture_path(settings, seal_id)
     if not seal_id.replace("-", "").isalnum() or not path.exists():
         raise SealPictureMissing(seal_id)
+    from signing_service.pdf.picture import VectorPicture
+
     content = json.loads(path.read_text())
     return VectorPicture(content["content"].encode("ascii"), content["width_mm"], content["height_mm"])
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,8 +111,6 @@ def _read(source: Path, output: Path) -> bytes:
 def _request(
     settings: Settings, seal: str | None, key: str | None, level: str, place: str, reason: str
 ) -> tuple[SignatureRequest, SigningKey]:
-    from cli.opened_home import load_picture, open_custody
-    from signing_service.pades.appearance import SealAppearance
     from signing_service.pades.request import Level, SignatureRequest
 
     if level not in list(Level):
@@ -122,11 +120,13 @@ def _request(
         )
     now = datetime.now(UTC).astimezone()
     if seal is not None:
+        from cli.opened_home import load_picture, open_custody
         from signing_service.custody.keys import SealKey
+        from signing_service.pades.appearance import SealAppearance
 
         appearance = SealAppearance(load_picture(settings, seal))
         signing_key: SigningKey = SealKey.of(open_custody(settings), seal, b"")
-        field = f"Seal-{secrets.token_hex(4)}"
+        field = f"Seal-{os.urandom(4).hex()}"
         return SignatureRequest(
             field=field,
             signed_at=now,
@@ -135,7 +135,7 @@ def _request(
             reason=reason,
             level=Level(level),
         ), signing_key
-    field = f"Signature-{secrets.token_hex(4)}"
+    field = f"Signature-{os.urandom(4).hex()}"
     return SignatureRequest(field=field, signed_at=now, reason=reason, level=Level(level)), token_key(
         settings.token_module, key or ""
     )
@@ -178,6 +178,10 @@ def _services(settings: Settings, level: str) -> tuple[Timestamper | None, Revoc
 
 def _require_not_revoked(settings: Settings, certificate: bytes) -> None:
     """An outside CA is asked about its certificate before it is used. Raises OutsideRevoked, OutsideStatusUnknown."""
+    from signing_service.pki.origin_lookup import surely_not_from_outside
+
+    if surely_not_from_outside(settings.database_url, certificate):
+        return
     from cli.outside_parts import outside_check
     from signing_service.kernel.clock import SystemClock
     from signing_service.kernel.database import Database

@@ -47,12 +47,13 @@ class Driver:
         write: bool = False,
         keep_pin: bool = False,
         final_try: bool = False,
+        seen: bool = False,
     ) -> OpenedToken:
-        """See `open_token`."""
+        """See `open_token`. `seen`: the module's tokens were listed this moment, so it need not look for them anew."""
         key = (canonical(module), serial)
         source = _source(pin, keep_pin=keep_pin)
         with self._lock:
-            connection = self._connections.get(key) or self._connect(*key)
+            connection = self._connections.get(key) or self._connect(*key, seen=seen)
             self._handles[key] = self._handles.get(key, 0) + 1
         try:
             if pin is not None:
@@ -63,10 +64,11 @@ class Driver:
             self._release(connection)
             raise
 
-    def _connect(self, module: str, serial: str) -> TokenConnection:
+    def _connect(self, module: str, serial: str, *, seen: bool) -> TokenConnection:
+        seen = seen or self.modules.loaded(module) is None
         port = self.modules.port(module)
         connection = TokenConnection(port, serial, self._guard or PinGuard(default_folder()), self._refresh)
-        if runs_in_process(module) and not port.any_login():
+        if not seen and runs_in_process(module) and not port.any_login():
             # SoftHSM reads tokens and PINs once, at its start: what other processes changed since is not seen.
             port.reinitialise()
         try:
@@ -113,10 +115,12 @@ class Driver:
 
     def tokens(self, module: str) -> list[TokenInfo]:
         """See `list_tokens`."""
-        port = self.modules.port(module)
         with self._lock:
+            just_loaded = self.modules.loaded(module) is None
+            port = self.modules.port(module)
             if not port.any_login():
-                port.reinitialise()
+                if not just_loaded:
+                    port.reinitialise()
                 found = port.tokens()
             else:
                 fresh = self.modules.fresh(port.path)
@@ -198,4 +202,4 @@ def open_uri(
     source = parsed.pin_source
     if pin is None and source is not None:
         pin = lambda: read_pin_file(Path(source.removeprefix("file:")))  # noqa: E731
-    return open_token(path, serial=info.serial, pin=pin, write=write)
+    return process_driver().open(path, serial=info.serial, pin=pin, write=write, seen=True)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from .certificate_fields import ordinary_fields
 from .cryptoki.attributes import number_of, text_of, truth_of
 from .cryptoki.binding import Cryptoki
 from .cryptoki.codes import Attr, ObjectClass
-from .public_keys import public_key_info
+from .public_keys import is_canonical, public_key_info
 from .records import CertificateRecord, KeyRecord
 
 _KEY_ATTRIBUTES = (Attr.KEY_TYPE, Attr.ID, Attr.LABEL, Attr.MODULUS, Attr.PUBLIC_EXPONENT, Attr.EC_PARAMS)
@@ -98,7 +99,10 @@ def _from_certificates(id: bytes, certificates: Iterable[CertificateRecord]) -> 
 
 def certificate_key(der: bytes) -> bytes:
     """SubjectPublicKeyInfo of a certificate; b"" if it cannot be read."""
-    from cryptography import x509  # where a token shows its public keys, signing needs no certificate
+    fields = ordinary_fields(der)
+    if fields is not None and is_canonical(fields.public_key_info):
+        return fields.public_key_info
+    from cryptography import x509  # most certificates are read without it
 
     try:
         certificate = x509.load_der_x509_certificate(der)

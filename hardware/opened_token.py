@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Self
-
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from typing import TYPE_CHECKING, Self
 
 from .errors import AmbiguousKey, CertificateMissing, KeyNotFound, PinRequired, TokenWriteProtected
 from .object_reading import certificate_key
@@ -16,6 +14,9 @@ from .public_keys import load_public_key
 from .records import KeyRecord
 from .token_connection import TokenConnection
 from .uri import TokenUri
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 
 class OpenedKey:

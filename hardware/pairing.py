@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cryptography import x509
-
+from .certificate_fields import ordinary_fields
 from .object_reading import certificate_key
 from .records import CertificateRecord, KeyRecord
 
@@ -30,6 +29,11 @@ def pairs(keys: Sequence[KeyRecord], certificates: Sequence[CertificateRecord]) 
 
 
 def _begins(der: bytes) -> float:
+    fields = ordinary_fields(der)
+    if fields is not None:
+        return fields.not_before.timestamp()
+    from cryptography import x509
+
     try:
         return x509.load_der_x509_certificate(der).not_valid_before_utc.timestamp()
     except ValueError:
@@ -41,6 +45,8 @@ def may_sign_documents(der: bytes) -> bool:
 
     Dual-certificate USB keys carry a signing and an encryption pair; only the former may sign.
     """
+    from cryptography import x509
+
     try:
         usage = x509.load_der_x509_certificate(der).extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:

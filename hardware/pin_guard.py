@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
-
-from platformdirs import user_state_path
 
 from .errors import (
     Busy,
@@ -49,6 +47,11 @@ LOCKED = "locked"
 
 def default_folder() -> Path:
     """Per account: every process of the account that uses a token shares it."""
+    if sys.platform == "linux":  # as platformdirs has it, which takes longer to load than a login takes
+        state = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
+        return Path(state).expanduser() / "zhengyin" / "pin-guard"
+    from platformdirs import user_state_path
+
     return user_state_path("zhengyin", appauthor=False) / "pin-guard"
 
 
@@ -128,7 +131,7 @@ class PinGuard:
         except FileExistsError:
             return path.read_bytes()
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(os.urandom(32))
         return path.read_bytes()
 
 

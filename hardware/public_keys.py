@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import base64
-import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from .cryptoki.attributes import number_of
 from .cryptoki.codes import Attr, KeyType
 from .errors import KeyTypeUnsupported
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
 P256 = bytes.fromhex("06082a8648ce3d030107")
 P384 = bytes.fromhex("06052b81040022")
 SM2_CURVE = bytes.fromhex("06082a811ccf5501822d")
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
+_RSA_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
 _NAMES = {P256: "P-256", P384: "P-384", SM2_CURVE: "SM2"}
 _EDWARDS25519 = (bytes.fromhex("06032b6570"), b"\x13\x0cedwards25519")
 _POINT_BYTES = {P256: 65, P384: 97, SM2_CURVE: 65, **dict.fromkeys(_EDWARDS25519, 32)}
@@ -92,9 +95,23 @@ def load_public_key(info: bytes) -> PublicKeyTypes:
     return key
 
 
+def is_canonical(info: bytes) -> bool:
+    """Whether the info of an RSA key or uncompressed point is written as we write it, so that bytes compare keys."""
+    algorithm, rest = info[4:19], info[19:]
+    if info[:2] == b"\x30\x82" and algorithm == _RSA_ALGORITHM:
+        return rest[:1] == b"\x03"
+    return any(
+        info == der(0x30, der(0x30, _EC_PUBLIC_KEY + curve) + der(0x03, b"\x00" + info[-points:]))
+        and info[-points] == 0x04
+        for curve, points in ((P256, 65), (P384, 97), (SM2_CURVE, 65))
+        if len(info) > points
+    )
+
+
 def pem(info: bytes) -> str:
     """A SubjectPublicKeyInfo in PEM, also of a kind that is not known here."""
-    lines = textwrap.wrap(base64.b64encode(info).decode("ascii"), 64)
+    text = base64.b64encode(info).decode("ascii")
+    lines = [text[place : place + 64] for place in range(0, len(text), 64)]
     return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
 
 

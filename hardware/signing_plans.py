@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from .cryptoki.binding import RawMechanism
 from .cryptoki.codes import MGF_SHA256, MGF_SHA384, MGF_SHA512, Ckm
 from .cryptoki.structures import OaepParameters, PssParameters
 from .ecdsa_der import minimal_der
 from .ports import Mechanism, VendorMechanism
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 Prepare = Callable[[bytes], bytes]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
+import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,7 +25,7 @@ T = TypeVar("T")
 # After these the token is looked for again. A module whose own backend died answers nothing until it is started anew.
 LOST = (TokenGone, PinRequired, ModuleFault)
 PinSource = Callable[[], str]
-_PROCESS_KEY = secrets.token_bytes(32)
+_PROCESS_KEY = os.urandom(32)
 
 
 class TokenConnection:

@@ -13,7 +13,6 @@ from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
 from signing_service.pades.growing_file import GrowingFile
-from signing_service.pades.placing import Placing, place, size_of
 from signing_service.pades.plain_revision import PlainRevision
 from signing_service.pades.ports import Evidence
 from signing_service.pades.request import SignatureRequest
@@ -108,6 +107,8 @@ def _shown(revision: PlainRevision, request: SignatureRequest) -> tuple[PlainPag
     placing = request.placing
     if placing is None or request.appearance is None:
         return find_page(revision.file, revision.catalog, 0), b"/Rect[0 0 0 0]"
+    from signing_service.pades.placing import Placing, place, size_of
+
     if not isinstance(placing, Placing):
         raise NotPlain("placing")
     page = find_page(revision.file, revision.catalog, placing.page)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from signing_service.pades.appearance import Appearance
 from signing_service.pades.errors import WorkflowConflict
-from signing_service.pades.placing import AnyPlacing
-from signing_service.pdf.signing_limits import last_signer_conflict
+
+if TYPE_CHECKING:  # an invisible signature does without them
+    from signing_service.pades.appearance import Appearance
+    from signing_service.pades.placing import AnyPlacing
 
 
 class Level(StrEnum):
@@ -63,6 +65,8 @@ class SignatureRequest:
 
 def check_plan(requests: Sequence[SignatureRequest]) -> None:
     """B21: raises WorkflowConflict when a planned signature would forbid one planned after it."""
+    from signing_service.pdf.signing_limits import last_signer_conflict
+
     permissions = [1 if request.lock else request.certify for request in requests]
     index = last_signer_conflict(permissions)
     late = next((i for i, request in enumerate(requests) if i and request.certify is not None), None)

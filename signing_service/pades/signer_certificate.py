@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from hardware.certificate_fields import CertificateFields, ordinary_fields
 from hardware.ports import Mechanism
 from signing_service.pades.errors import CertificateRefused, SignatureMismatch
 from signing_service.pdf.der import tlv, whole
 
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
 _RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")
 _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
-_NOT_FOR_DOCUMENTS = {ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}
+_NOT_FOR_DOCUMENTS = {bytes.fromhex("2b06010505070308"), bytes.fromhex("2b06010505070309")}
+"""The OIDs' contents of timeStamping and OCSPSigning (RFC 5280, 4.2.1.12)."""
 
 
 _PADDING, _ECDSA, _SHA256 = padding.PKCS1v15(), ec.ECDSA(hashes.SHA256()), hashes.SHA256()
@@ -68,11 +74,12 @@ class SignerCertificate:
 @lru_cache(maxsize=256)
 def read_certificate(der: bytes) -> SignerCertificate:
     """Raises CertificateRefused when it cannot be read, or its key is neither RSA nor an elliptic curve we know."""
+    fields = ordinary_fields(der)
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        public_key = certificate.public_key()
+        found = _of_fields(fields) if fields is not None else _by_library(der)
     except (ValueError, UnsupportedAlgorithm) as failure:
         raise CertificateRefused("证书的算法不受支持。", f"Its algorithm is not supported: {failure}.") from failure
+    public_key = found.public_key
     if isinstance(public_key, rsa.RSAPublicKey):
         mechanism, algorithm, longest = Mechanism.RSA_PKCS1_SHA256, _RSA_SHA256, (public_key.key_size + 7) // 8
     elif isinstance(public_key, ec.EllipticCurvePublicKey):
@@ -87,10 +94,32 @@ def read_certificate(der: bytes) -> SignerCertificate:
         mechanism=mechanism,
         algorithm=algorithm,
         longest_signature=longest,
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        may_sign=_may_sign(certificate),
+        not_before=found.not_before,
+        not_after=found.not_after,
+        may_sign=found.may_sign,
     )
+
+
+class _Read(NamedTuple):
+    public_key: PublicKeyTypes
+    not_before: datetime
+    not_after: datetime
+    may_sign: bool
+
+
+def _of_fields(fields: CertificateFields) -> _Read:
+    purposes = fields.purposes
+    may_sign = fields.may_sign and (purposes is None or not purposes <= _NOT_FOR_DOCUMENTS)
+    return _Read(load_der_public_key(fields.public_key_info), fields.not_before, fields.not_after, may_sign)
+
+
+def _by_library(der: bytes) -> _Read:
+    """A certificate that is not written as usual: the library reads it, and takes its time to load."""
+    from cryptography import x509
+
+    certificate = x509.load_der_x509_certificate(der)
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return _Read(certificate.public_key(), begin, end, _may_sign(certificate))
 
 
 def _identifier(der: bytes) -> bytes:
@@ -102,6 +131,9 @@ def _identifier(der: bytes) -> bytes:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
     try:
         extensions = certificate.extensions
     except ValueError as failure:
@@ -109,4 +141,5 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     usages = [e.value for e in extensions if isinstance(e.value, x509.KeyUsage)]
     extended = [set(e.value) for e in extensions if isinstance(e.value, x509.ExtendedKeyUsage)]
     may_by_usage = all(usage.digital_signature or usage.content_commitment for usage in usages)
-    return may_by_usage and not any(purposes <= _NOT_FOR_DOCUMENTS for purposes in extended)
+    not_for_documents = {ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}
+    return may_by_usage and not any(purposes <= not_for_documents for purposes in extended)

@@ -72,3 +72,19 @@ def test_a_cold_seal_loads_neither_typer_nor_a_second_pdf_library() -> None:
     assert "cryptography" in loaded
     heavy = {"typer", "pydantic", "sqlalchemy", "asn1crypto", "pyhanko", "fontTools", "numpy", "pypdfium2", "yaml"}
     assert heavy.isdisjoint(loaded)
+
+
+def test_a_cold_signature_with_a_key_loads_no_database_library_and_no_x509(tmp_path: Path) -> None:
+    """The same for `--key`, as far as the token: what `make_signature` imports on its way."""
+    program = (
+        "import sys, cli.main, cli.plain_command_line, cli.sign, cli.opened_home, hardware.driver\n"
+        "import signing_service.kernel.blobs, signing_service.pades.sign, signing_service.pki.ports\n"
+        "import signing_service.pki.origin_lookup\n"
+        "print(*sorted(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {
+        "sqlalchemy", "platformdirs", "socket", "cryptography.x509", "pyhanko", "asn1crypto", "typer",
+        "signing_service.pades.appearance", "signing_service.pades.placing",
+    }  # fmt: skip
+    assert heavy.isdisjoint(loaded)

@@ -40,6 +40,10 @@ def verify(
         float | None, typer.Option("--freshness", min=0, help="Oldest revocation data, minutes (default: 60).")
     ] = None,
     fetch_host: Annotated[list[str] | None, typer.Option("--fetch-host", help="A host that may be asked too.")] = None,
+    recipient: Annotated[
+        str, typer.Option("--recipient", help="Who is asked to accept it: a purpose-bound copy is for one alone.")
+    ] = "",
+    matter: Annotated[str, typer.Option("--matter", help="The matter for which it is presented.")] = "",
     as_of_sealing: Annotated[
         bool, typer.Option("--as-of-sealing", help="Exit code by the verdict at sealing alone.")
     ] = False,
@@ -61,7 +65,7 @@ def verify(
     _one_of(file, identifier, code)
     if report is not None and not (file and for_whom and purpose):
         raise typer.BadParameter("--report needs FILE, --for and --purpose / 出具报告须给出文件、--for 和 --purpose")
-    options = Options(trust or [], crl or [], moment(at), offline, freshness, fetch_host or [])
+    options = Options(trust or [], crl or [], moment(at), offline, freshness, fetch_host or [], recipient, matter)
     extras = Extras(save_intact, etsi, report, for_whom, purpose, archive)
     with _opened(ctx.obj.home) as (settings, database):
         if file is not None:
@@ -108,7 +112,7 @@ def _judge_file(
     from signing_service.verification.worker import verify_in_worker
 
     policy = policy_of(home, options, settings, database)
-    facts = facts_of(settings, database) if settings is not None and database is not None else None
+    facts = facts_of(settings, database, options) if settings is not None and database is not None else None
     return verify_in_worker(file.read_bytes(), policy, facts, file_name=str(file))
 
 
@@ -141,6 +145,9 @@ def _print(found: Any, language: Any) -> None:
     mark = "!" if mark == "✔" and found.usable_now != "yes" else mark
     typer.echo(f"{mark} {found.summary.in_(language)}")
     typer.echo(f"  {found.advice.in_(language)}")
+    hint = getattr(found, "hint", None)
+    if hint is not None:
+        typer.echo(f"  {hint.in_(language)}")
     typer.echo(f"  verdict={found.verdict} usable_now={found.usable_now} reason={found.reason}")
     for signature in getattr(found, "signatures", ()):
         when = signature.signed_at.isoformat() if signature.signed_at else "-"

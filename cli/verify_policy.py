@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from signing_service.kernel.database import Database
     from signing_service.settings import Settings
     from signing_service.verification.policy import Policy
-    from signing_service.verification.ports import Fetcher, StatusSource
+    from signing_service.verification.ports import CopyFact, Fetcher, StatusSource
 
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options that decide a policy. `fetch_hosts`: further hosts that may be asked."""
+    """The options that decide a policy. `fetch_hosts`: further hosts that may be asked. `recipient`, `matter`: who is
+    asked to accept the document, and for what."""
 
     trust: Sequence[Path]
     crls: Sequence[Path]
@@ -30,6 +31,8 @@ class Options:
     offline: bool = False
     freshness: float | None = None
     fetch_hosts: Sequence[str] = ()
+    recipient: str = ""
+    matter: str = ""
 
 
 def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: datetime) -> Policy:
@@ -55,6 +58,7 @@ def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: da
 def policy_of(home: Path, options: Options, settings: Settings | None, database: Database | None) -> Policy:
     """The policy with a fetcher unless offline; outside CAs on record are trusted when no `--trust` is given."""
     policy = build_policy(home, options.trust, options.crls, options.at)
+    policy = replace(policy, recipient=options.recipient, matter=options.matter)
     if options.freshness is not None:
         policy = replace(policy, freshness=timedelta(minutes=options.freshness))
     if database is not None and not options.trust:
@@ -77,14 +81,23 @@ def _fetcher(options: Options, settings: Settings | None, database: Database | N
     return own_fetcher(settings, outside_cas(database) if database is not None else (), options.fetch_hosts)
 
 
-def facts_of(settings: Settings, database: Database) -> StatusSource:
-    """All that this home knows of documents."""
+def facts_of(settings: Settings, database: Database, options: Options) -> StatusSource:
+    """All that this home knows of documents, purpose-bound copies included."""
     from cert_registry.licences.status_facts import LicenceStatusFacts
+    from cert_registry.sharing.copies import copy_by_digest, fact_for_named
     from cli.known_facts import home_facts
     from signing_service.kernel.blobs import LocalBlobs
     from signing_service.kernel.clock import SystemClock
 
-    return home_facts(database, LocalBlobs(settings.blobs), LicenceStatusFacts(database, SystemClock()))
+    def copies(digest: str) -> tuple[str, CopyFact] | None:
+        with database.read() as session:
+            copy = copy_by_digest(session, digest)
+            if copy is None:
+                return None
+            return copy.identifier, fact_for_named(copy, options.recipient, options.matter)
+
+    licences = LicenceStatusFacts(database, SystemClock(), copies)
+    return home_facts(database, LocalBlobs(settings.blobs), licences)
 
 
 def read_certificates(path: Path) -> list[bytes]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,6 +18,7 @@ from signing_service.seals.rules import State
 from signing_service.seals.seal_tables import SealChange, SealRow
 from signing_service.seals.succession import SuccessionRow, SuccessionState
 from signing_service.verification.archive import kept_digest
+from signing_service.verification.facts_check import joined
 from signing_service.verification.ports import Facts, SealEvent, SealState, StatusSource
 
 _STOPS = {
@@ -39,14 +38,7 @@ class JoinedFacts:
 
     def facts(self, ids: Sequence[str], digest: bytes, at: datetime) -> Facts:
         """Whatever a source says; where two speak of the same, the earlier source has the word."""
-        told = [source.facts(ids, digest, at) for source in self._sources]
-        empty = Facts()
-        joined: dict[str, Any] = {}
-        for part in fields(Facts):
-            plain = getattr(empty, part.name)
-            said = (getattr(one, part.name) for one in told)
-            joined[part.name] = next((value for value in said if value != plain), plain)
-        return Facts(**joined)
+        return joined([source.facts(ids, digest, at) for source in self._sources])
 
 
 def home_facts(database: Database, blobs: BlobStore, licences: StatusSource) -> JoinedFacts:

@@ -43,6 +43,10 @@ def verify(
     require_policy: Annotated[
         list[str] | None, typer.Option("--require-policy", help="A certificate policy (OID) signers must be under.")
     ] = None,
+    recipient: Annotated[
+        str, typer.Option("--recipient", help="Who is asked to accept it: a purpose-bound copy is for one alone.")
+    ] = "",
+    matter: Annotated[str, typer.Option("--matter", help="The matter for which it is presented.")] = "",
     as_of_sealing: Annotated[
         bool, typer.Option("--as-of-sealing", help="Exit code by the verdict at sealing alone.")
     ] = False,
@@ -64,7 +68,9 @@ def verify(
     _one_of(file, identifier, code)
     if report is not None and not (file and for_whom and purpose):
         raise typer.BadParameter("--report needs FILE, --for and --purpose / 出具报告须给出文件、--for 和 --purpose")
-    options = Options(trust or [], crl or [], moment(at), offline, freshness, fetch_host or [], require_policy or [])
+    options = Options(
+        trust or [], crl or [], moment(at), offline, freshness, fetch_host or [], require_policy or [], recipient, matter
+    )
     extras = Extras(save_intact, etsi, report, for_whom, purpose, archive)
     with _opened(ctx.obj.home) as (settings, database):
         if file is not None:
@@ -111,7 +117,7 @@ def _judge_file(
     from signing_service.verification.worker import verify_in_worker
 
     policy = policy_of(home, options, settings, database)
-    facts = facts_of(settings, database) if settings is not None and database is not None else None
+    facts = facts_of(settings, database, options) if settings is not None and database is not None else None
     return verify_in_worker(file.read_bytes(), policy, facts, file_name=str(file))
 
 
@@ -144,6 +150,9 @@ def _print(found: Any, language: Any) -> None:
     mark = "!" if mark == "✔" and found.usable_now != "yes" else mark
     typer.echo(f"{mark} {found.summary.in_(language)}")
     typer.echo(f"  {found.advice.in_(language)}")
+    hint = getattr(found, "hint", None)
+    if hint is not None:
+        typer.echo(f"  {hint.in_(language)}")
     typer.echo(f"  verdict={found.verdict} usable_now={found.usable_now} reason={found.reason}")
     for signature in getattr(found, "signatures", ()):
         when = signature.signed_at.isoformat() if signature.signed_at else "-"

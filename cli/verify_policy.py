@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from signing_service.settings import Settings
     from signing_service.verification.path_parameters import PathParameters
     from signing_service.verification.policy import Policy, Purpose
-    from signing_service.verification.ports import Fetcher, StatusSource
+    from signing_service.verification.ports import CopyFact, Fetcher, StatusSource
 
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
 
@@ -24,7 +24,8 @@ _BEGIN, _END = b"-----BEGIN ", b"-----END "
 @dataclass(frozen=True, slots=True)
 class Options:
     """The options that decide a policy. `fetch_hosts`: further hosts that may be asked. `policies`: certificate
-    policies (dotted), one of which a signer's path must be valid for; none: any."""
+    policies (dotted), one of which a signer's path must be valid for; none: any. `recipient`, `matter`: who is asked
+    to accept the document, and for what."""
 
     trust: Sequence[Path]
     crls: Sequence[Path]
@@ -33,6 +34,8 @@ class Options:
     freshness: float | None = None
     fetch_hosts: Sequence[str] = ()
     policies: Sequence[str] = ()
+    recipient: str = ""
+    matter: str = ""
 
 
 def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: datetime) -> Policy:
@@ -58,6 +61,7 @@ def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: da
 def policy_of(home: Path, options: Options, settings: Settings | None, database: Database | None) -> Policy:
     """The policy with a fetcher unless offline; outside CAs on record are trusted when no `--trust` is given."""
     policy = build_policy(home, options.trust, options.crls, options.at)
+    policy = replace(policy, recipient=options.recipient, matter=options.matter)
     if options.freshness is not None:
         policy = replace(policy, freshness=timedelta(minutes=options.freshness))
     if options.policies:
@@ -96,14 +100,23 @@ def _fetcher(options: Options, settings: Settings | None, database: Database | N
     return own_fetcher(settings, outside_cas(database) if database is not None else (), options.fetch_hosts)
 
 
-def facts_of(settings: Settings, database: Database) -> StatusSource:
-    """All that this home knows of documents."""
+def facts_of(settings: Settings, database: Database, options: Options) -> StatusSource:
+    """All that this home knows of documents, purpose-bound copies included."""
     from cert_registry.licences.status_facts import LicenceStatusFacts
+    from cert_registry.sharing.copies import copy_by_digest, fact_for_named
     from cli.known_facts import home_facts
     from signing_service.kernel.blobs import LocalBlobs
     from signing_service.kernel.clock import SystemClock
 
-    return home_facts(database, LocalBlobs(settings.blobs), LicenceStatusFacts(database, SystemClock()))
+    def copies(digest: str) -> tuple[str, CopyFact] | None:
+        with database.read() as session:
+            copy = copy_by_digest(session, digest)
+            if copy is None:
+                return None
+            return copy.identifier, fact_for_named(copy, options.recipient, options.matter)
+
+    licences = LicenceStatusFacts(database, SystemClock(), copies)
+    return home_facts(database, LocalBlobs(settings.blobs), licences)
 
 
 def read_certificates(path: Path) -> list[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, select
@@ -146,3 +146,10 @@ def fact_for(copy: PurposeCopy, department: str | None, matter: str) -> CopyFact
     until = min(copy.until, copy.withdrawn_at) if copy.withdrawn_at else copy.until
     matches = None if department is None else (department, matter) == (copy.recipient, copy.matter)
     return CopyFact(copy.recipient_name, copy.matter, until, matches)
+
+
+def fact_for_named(copy: PurposeCopy, recipient: str, matter: str) -> CopyFact:
+    """As `fact_for`, for somebody who says by name or code who they are and what for; empty: not said."""
+    whom = not recipient or recipient in (copy.recipient, copy.recipient_name)
+    why = not matter or matter in (copy.matter, copy.purpose)
+    return replace(fact_for(copy, None, ""), recipient_matches=whom and why if recipient or matter else None)

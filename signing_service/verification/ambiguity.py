@@ -6,6 +6,7 @@ Where they could differ, a signature proves nothing about what is shown.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 
 from signing_service.verification.document import Document
 from signing_service.verification.errors import DamagedPdf
@@ -16,6 +17,8 @@ def ambiguity(document: Document) -> str | None:
     """Why two careful readers could disagree about a signed revision: they must not."""
     if any(section.conflicts for section in document.sections):
         return "the two halves of hybrid cross-references disagree"
+    if document.rebuilt:
+        return _twice_without_references(document)
     offsets = {entry.offset for section in document.sections for entry in section.entries.values()}
     placed = {document.file.behind_blanks(offset) for offset in offsets if offset > 0}
     bounds = sorted(section.offset for section in document.sections)
@@ -27,6 +30,13 @@ def ambiguity(document: Document) -> str | None:
             return f"object {number} occurs twice in one revision"
         seen[revision, number] = offset
     return None
+
+
+def _twice_without_references(document: Document) -> str | None:
+    """Where nothing says which copy of an object counts, each reader has a rule of its own."""
+    numbers = [number for offset, number, _ in document.file.headers if offset < document.end]
+    twice = next((number for number, count in Counter(numbers).items() if count > 1), None)
+    return None if twice is None else f"object {twice} occurs twice and no cross-references tell which counts"
 
 
 def _both_real(document: Document, first: int, second: int, placed: set[int]) -> bool:

@@ -8,19 +8,29 @@ from signing_service.verification.document import Document
 from signing_service.verification.syntax import Dictionary
 
 _NOTES = {"Text", "Highlight", "Underline", "Squiggly", "StrikeOut", "Caret", "Popup", "Link"}
+_OUTLINES = {"Circle", "Square"}
 _MOVES = {"URI", "GoTo"}
 _LARGEST, _NEAR, _THICKEST, _DARKEST = 50 * 50, 12.0, 5.0, 0.5
+_LEAST_OUTLINE = 30.0  # points; a smaller one could stand among the text as a letter or a nought
 Box = tuple[float, float, float, float]
 
 
 def harmless_annotation(document: Document, annotation: Dictionary) -> bool:
     """A note or a marking that leaves the text beneath it readable and does nothing by itself."""
     kind = annotation.get("Subtype")
-    if kind not in _NOTES or not _acts_harmlessly(document, annotation) or _border(document, annotation) > _THICKEST:
+    if kind not in _NOTES and not (kind in _OUTLINES and _only_outline(document, annotation)):
+        return False
+    if not _acts_harmlessly(document, annotation) or _border(document, annotation) > _THICKEST:
         return False
     if kind == "Highlight" and _lightness(document, annotation) < _DARKEST:
         return False
     return not document.dictionary(annotation.get("AP")) or _area(_box(document, annotation)) <= _LARGEST
+
+
+def _only_outline(document: Document, annotation: Dictionary) -> bool:
+    """A ring or a frame around something: not filled, and too large to be read as a character."""
+    left, bottom, right, top = _box(document, annotation)
+    return not document.array(annotation.get("IC")) and min(right - left, top - bottom) >= _LEAST_OUTLINE
 
 
 def harmless_together(document: Document, annotations: Sequence[Dictionary]) -> bool:

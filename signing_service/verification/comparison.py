@@ -12,9 +12,9 @@ from signing_service.verification.change_kinds import Change, Kind
 from signing_service.verification.document import Document
 from signing_service.verification.fields import FormField, certification_level, is_timestamp_field, signature_dictionary
 from signing_service.verification.referrers import ReferenceIndex
-from signing_service.verification.roles import Part, Role, Roles, is_stream_of
+from signing_service.verification.roles import Part, Role, Roles
 from signing_service.verification.structure_tree import StructureGrowth, changed_keys
-from signing_service.verification.syntax import Dictionary, Ref, Stream
+from signing_service.verification.syntax import Dictionary, Name, Ref, Stream
 
 _WIDGET_KEYS = {
     "Type",
@@ -48,18 +48,22 @@ class Comparison:
         self.found: list[Change] = []
 
     def changes(self) -> list[Change]:
-        touched = {
+        for number in sorted(self._touched()):
+            was, now = self.old.get(number), self.new.get(number)
+            if not self._same(was, now):
+                self._judge(number, was, now)
+        return self.found
+
+    def _touched(self) -> set[int]:
+        """Objects whose entry changed, and those kept in an object stream that was itself exchanged."""
+        found = {
             number
             for section in self.new.sections
             if section.offset >= self.old.end
             for number in section.entries
             if number and self.old.xref.get(number) != self.new.xref.get(number)
         }
-        for number in sorted(touched):
-            was, now = self.old.get(number), self.new.get(number)
-            if not self._same(was, now):
-                self._judge(number, was, now)
-        return self.found
+        return found | {number for number, entry in self.new.xref.items() if entry.container in found}
 
     def _add(self, kind: Kind, detail: str, name: str = "") -> None:
         self.found.append(Change(kind, detail, name))
@@ -71,8 +75,6 @@ class Comparison:
 
     def _judge(self, number: int, was: Any, now: Any) -> None:
         roles = self.before.of(number)
-        if is_stream_of(was, "ObjStm") or is_stream_of(was, "XRef"):
-            roles = frozenset()
         if now is None and was is not None and not self._still_used(number):
             return
         for role in sorted(roles):
@@ -87,7 +89,7 @@ class Comparison:
         if part in (Part.INFO, Part.METADATA, Part.DSS):
             self._add(Kind.LONG_TERM, f"{part} updated")
         elif part is Part.EXTENSIONS:
-            self._only_additions(was, now, Kind.LONG_TERM, part)
+            self._extensions(was, now)
         elif part is Part.DEFAULT_RESOURCES:
             self._resources(was, now)
         elif part is Part.STRUCTURE:
@@ -113,9 +115,10 @@ class Comparison:
         else:
             self._add(Kind.OTHER, f"object {number} ({part}) changed")
 
-    def _only_additions(self, was: Any, now: Any, kind: Kind, part: Part) -> None:
-        kept = isinstance(now, Dictionary) and set(was or ()) <= set(now)
-        self._add(kind if kept else Kind.OTHER, f"{part} {'extended' if kept else 'changed'}")
+    def _extensions(self, was: Any, now: Any) -> None:
+        """Developer extensions (7.12) may be added and raised, never taken away or lowered."""
+        kept = now is not None and _raised(self.old, was, self.new, now)
+        self._add(Kind.LONG_TERM if kept else Kind.OTHER, f"extensions {'extended' if kept else 'changed'}")
 
     def _resources(self, was: Any, now: Any) -> None:
         """Form resources may gain entries; forms kept there (/XObject) are drawn by nobody and may change."""
@@ -127,8 +130,17 @@ class Comparison:
         self._add(kind if kept else Kind.OTHER, f"form resources {'extended' if kept else 'changed'}")
 
     def _structure(self, was: Any, now: Any) -> None:
-        kept = StructureGrowth(self.old, self.new).grown(was, now)
-        self._add(Kind.SIGNING if kept else Kind.OTHER, f"structure {'extended' if kept else 'changed'}")
+        growth = StructureGrowth(self.old, self.new, self._annotation_gone)
+        kept = growth.grown(was, now)
+        kind = Kind.OTHER if not kept else Kind.ANNOTATION if growth.shrunk else Kind.SIGNING
+        self._add(kind, f"structure {'extended' if kept else 'changed'}")
+
+    def _annotation_gone(self, number: int) -> bool:
+        """A note of the old revision that no page of the new one shows."""
+        value = self.old.get(number)
+        if not isinstance(value, Dictionary) or Role(Part.ANNOTATION) not in self.before.of(number):
+            return False
+        return harmless_annotation(self.old, value) and not self._still_shown(number)
 
     def _catalog(self, was: Any, now: Any) -> None:
         if not isinstance(now, Dictionary) or not isinstance(was, Dictionary):
@@ -141,7 +153,7 @@ class Comparison:
             elif key in ("DSS", "Metadata", "Version") and new is not None:
                 self._add(Kind.LONG_TERM, f"/{key} set")
             elif key == "Extensions":
-                self._only_additions(self.old.resolve(old), self.new.resolve(new), Kind.LONG_TERM, Part.EXTENSIONS)
+                self._extensions(self.old.resolve(old), self.new.resolve(new))
             elif key == "Perms":
                 self._permissions(self.old.dictionary(old), self.new.dictionary(new))
             else:
@@ -301,6 +313,8 @@ class Comparison:
 
     def _annotations(self, was: Any, now: Any) -> None:
         old, new = was if isinstance(was, list) else [], now if isinstance(now, list) else []
+        if not isinstance(was, list | None) or not isinstance(now, list | None):
+            self._add(Kind.OTHER, "what stands for a list of annotations was replaced")
         for item in old:
             if item not in new:
                 self._removed_annotation(item)
@@ -360,6 +374,30 @@ def _locked_only(was: Any, now: Any) -> bool:
 
 def _as_dictionary(value: Any) -> Dictionary:
     return value if isinstance(value, Dictionary) else Dictionary()
+
+
+def _raised(old: Document, was: Any, new: Document, now: Any, depth: int = 0) -> bool:
+    """Everything is still there; versions and levels are no lower."""
+    was, now = old.resolve(was), new.resolve(now)
+    if isinstance(was, Dictionary) and depth < 5:
+        return isinstance(now, Dictionary) and all(
+            _raised(old, item, new, now.get(key), depth + 1) for key, item in was.items()
+        )
+    if isinstance(was, list) and depth < 5:
+        return isinstance(now, list) and all(
+            any(_raised(old, item, new, other, depth + 1) for other in now) for item in was
+        )
+    if isinstance(was, int | float) and isinstance(now, int | float):
+        return now >= was
+    if isinstance(was, Name) and isinstance(now, Name) and _version(was) and _version(now):
+        return _version(now) >= _version(was)
+    return was is None or (type(was) is type(now) and bool(was == now))
+
+
+def _version(name: Name) -> tuple[int, ...]:
+    """`1.7` as numbers; empty for any other name."""
+    parts = name.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() and len(part) < 5 for part in parts) else ()
 
 
 def _contains(now: Any, was: Any) -> bool:

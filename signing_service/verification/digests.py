@@ -16,7 +16,8 @@ class Digests:
 
     def __init__(self, data: bytes, spending: Spending, planned: Sequence[Coverage] = ()) -> None:
         self._data, self._spending = memoryview(data), spending
-        self._stops = sorted({coverage.hole[0] for coverage in planned if coverage.problem is None})
+        sound = [coverage for coverage in planned if coverage.problem is None]
+        self._stops = sorted({place for coverage in sound for place in (coverage.hole[0], coverage.end)})
         self._states: dict[str, list[tuple[int, Any]]] = {}
         self._done: dict[tuple[str, Coverage], bytes] = {}
 
@@ -27,6 +28,10 @@ class Digests:
         self._spending.hash(len(self._data) - position)
         state.update(self._data[position:])
         return bytes(state.digest())
+
+    def of_beginning(self, end: int) -> bytes:
+        """SHA-256 of the first `end` bytes: of a revision as it was when it was the whole file."""
+        return bytes(self._state("sha256", end).digest())
 
     def of(self, coverage: Coverage, algorithm: str) -> bytes:
         """The digest of a coverage without problems."""

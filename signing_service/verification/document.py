@@ -35,6 +35,7 @@ class PdfFile:
         self._sections: dict[int, Section] = {}
         self._objects: dict[int, tuple[int, int, Any, int]] = {}
         self._containers: dict[int, dict[int, Any]] = {}
+        self._unread: dict[tuple[int, int], bytes] = {}
 
     def behind_blanks(self, offset: int) -> int:
         """The offset of the first byte from there that is no white space."""
@@ -117,10 +118,16 @@ class PdfFile:
             if not isinstance(stream, Stream):
                 raise DamagedPdf(f"object stream {container} is no stream")
             content = self.decoded(stream, number, generation)
-            self._containers[stream_offset] = dict(self._unpack(stream.dictionary, content, document))
+            self._containers[stream_offset] = dict(self._unpack(stream.dictionary, content, stream_offset, document))
         return self._containers[stream_offset]
 
-    def _unpack(self, dictionary: Dictionary, content: bytes, document: Document) -> Iterator[tuple[int, Any]]:
+    def unread(self, stream_offset: int, number: int) -> bytes:
+        """The source of an object in an object stream that this reader could not read; empty when it could."""
+        return self._unread.get((stream_offset, number), b"")
+
+    def _unpack(
+        self, dictionary: Dictionary, content: bytes, stream_offset: int, document: Document
+    ) -> Iterator[tuple[int, Any]]:
         first, count = document.resolve(dictionary.get("First")), document.resolve(dictionary.get("N"))
         if not (type(first) is int and type(count) is int and 0 <= first <= len(content)):
             raise DamagedPdf("object stream without /First or /N")
@@ -130,6 +137,8 @@ class PdfFile:
             try:
                 value, _ = parse_value(content, first + place, len(content), self.spending.limits.nesting)
             except DamagedPdf:
+                behind = min((first + other for other in numbers[1::2] if other > place), default=len(content))
+                self._unread[stream_offset, number] = content[first + place : behind]
                 continue
             yield number, value
 
@@ -273,7 +282,11 @@ class Document:
             holder = self.xref.get(entry.container)
             if holder is None or holder.free or holder.container:
                 return None
-            return self.file.contained(entry.container, holder.offset, self).get(number)
+            try:
+                return self.file.contained(entry.container, holder.offset, self).get(number)
+            except DamagedPdf as damage:
+                self.problems.append(f"object {number} cannot be had ({damage.detail})")
+                return None
         try:
             found, _, value, _ = self.file.object_at(max(0, entry.offset), self.end, self.resolve)
         except DamagedPdf:
@@ -282,6 +295,12 @@ class Document:
             return value
         self.problems.append(f"object {number} is not where the cross-references say")
         return None
+
+    def unread(self, number: int) -> bytes:
+        """The source of an object inside an object stream that could not be read, else nothing."""
+        entry = self.xref.get(number)
+        holder = self.xref.get(entry.container) if entry is not None and entry.container else None
+        return b"" if holder is None else self.file.unread(holder.offset, number)
 
     def offset_of(self, number: int) -> int | None:
         """File offset of an object that is not inside an object stream."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from signing_service.verification.acceptance import accept_signer
 from signing_service.verification.ambiguity import ambiguity
@@ -17,12 +18,12 @@ from signing_service.verification.chain import TrustStore
 from signing_service.verification.conclusion import headline, settle
 from signing_service.verification.context import Context, Judged
 from signing_service.verification.digests import Digests
-from signing_service.verification.discovery import Revisions, find_signatures
+from signing_service.verification.discovery import Found, Revisions, find_signatures
 from signing_service.verification.document import Document, PdfFile
 from signing_service.verification.dss import read_security_store
 from signing_service.verification.encryption import open_encrypted
 from signing_service.verification.errors import DamagedPdf, PasswordNeeded, ResourceLimit, VerificationError
-from signing_service.verification.facts_check import conclusions_from, hint_from
+from signing_service.verification.facts_check import conclusions_from, hint_from, joined
 from signing_service.verification.identifiers import identifiers_in
 from signing_service.verification.integrity import judge_integrity
 from signing_service.verification.later_changes import Step, is_junk, judge_changes, judge_later_levels, steps_between
@@ -30,10 +31,13 @@ from signing_service.verification.levels import level_of
 from signing_service.verification.limits import Spending
 from signing_service.verification.policy import Policy
 from signing_service.verification.ports import Facts, StatusSource
+from signing_service.verification.purpose_copy import copy_in
 from signing_service.verification.reasons import REASONS, Usable
 from signing_service.verification.report import Check, Report
 from signing_service.verification.revocation import RevocationData
 from signing_service.verification.timestamps import prove_times
+
+_MOST_ASKED = 50
 
 
 def verify(pdf: bytes, policy: Policy, status: StatusSource | None = None, *, file_name: str = "") -> Report:
@@ -61,7 +65,6 @@ def _stopped(file_name: str, pdf: bytes, policy: Policy, reason: str, detail: st
 
 def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: str) -> Report:
     document = _open(pdf, policy)
-    identifiers = tuple(dict.fromkeys([*policy.identifiers, *identifiers_in(document)]))
     revisions = Revisions(document.file, document)
     found = find_signatures(document.file, revisions)
     if not found and not document.catalog:
@@ -70,7 +73,10 @@ def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: 
         pdf, document.file.spending, [item.coverage for item in found if isinstance(item.coverage, Coverage)]
     )
     digest = digests.of_file()
-    facts = _ask(status, identifiers, digest, policy) if status is not None else None
+    signed = _signed_revisions(found)
+    identifiers = _identifiers(document, signed, policy)
+    known = [digest, *(digests.of_beginning(view.end) for view in signed)] if status is not None else []
+    facts = _with_copy(_facts(status, identifiers, known, policy), signed, policy)
     store = read_security_store(document)
     trust = TrustStore(policy, store.certificates)
     revocation = RevocationData([*policy.crls, *store.crls], [*policy.ocsp_responses, *store.ocsp_responses], trust)
@@ -79,6 +85,35 @@ def _verify(pdf: bytes, policy: Policy, status: StatusSource | None, file_name: 
     steps = steps_between(signatures, revisions)
     _judge_each(signatures, steps, context, _archived_time(pdf, context))
     return _report(file_name, digest, signatures, steps, context, identifiers)
+
+
+def _signed_revisions(found: Sequence[Found]) -> list[Document]:
+    """The revisions that signatures cover, the newest first; few of them, since each is asked about."""
+    views = {item.revision.end: item.revision for item in found if item.revision is not None}
+    return [views[end] for end in sorted(views, reverse=True)][:_MOST_ASKED]
+
+
+def _identifiers(document: Document, signed: Sequence[Document], policy: Policy) -> tuple[str, ...]:
+    """Named by the caller, by what was signed, and by the file as it is: taking a name out later hides nothing."""
+    named = [identifier for view in [*signed, document] for identifier in identifiers_in(view)]
+    return tuple(dict.fromkeys([*policy.identifiers, *named]))
+
+
+def _facts(
+    status: StatusSource | None, identifiers: tuple[str, ...], digests: Sequence[bytes], policy: Policy
+) -> Facts | None:
+    """Of the file, and of each signed revision in it: bytes appended later do not make it another document."""
+    if status is None:
+        return None
+    return joined([_ask(status, identifiers, digest, policy) for digest in dict.fromkeys(digests)])
+
+
+def _with_copy(facts: Facts | None, signed: Sequence[Document], policy: Policy) -> Facts | None:
+    """A purpose-bound copy says so itself; the register's word on it comes first."""
+    told = next((copy for view in signed if (copy := copy_in(view, policy.recipient, policy.matter))), None)
+    if told is None or (facts is not None and facts.copy is not None):
+        return facts
+    return replace(facts or Facts(), copy=told)
 
 
 class _SourceFailed(Exception):

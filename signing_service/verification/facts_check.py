@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import datetime
+from typing import Any
 
 from signing_service.errors import Text
 from signing_service.verification.ports import CopyFact, Facts, LicenceFact, LicenceState
-from signing_service.verification.wording import moment
+from signing_service.verification.wording import in_english, moment
 
 Conclusion = tuple[str, dict[str, str]]
 
@@ -56,8 +58,29 @@ def _copy(copy: CopyFact, at: datetime) -> Iterator[Conclusion]:
         yield "copy_wrong_recipient", {"recipient": copy.recipient, "matter": copy.matter}
 
 
+def joined(told: Sequence[Facts]) -> Facts:
+    """What several sources, or one source about several revisions, say; where two speak of the same, the first has the
+    word."""
+    empty = Facts()
+    said: dict[str, Any] = {}
+    for part in fields(Facts):
+        plain = getattr(empty, part.name)
+        values = (getattr(one, part.name) for one in told)
+        said[part.name] = next((value for value in values if value != plain), plain)
+    return Facts(**said)
+
+
 def hint_from(facts: Facts | None) -> Text | None:
-    """`copy_seen_before`: said beside the verdict, never part of it."""
+    """Said beside the verdict, never part of it: `copy_seen_before`, and for whom a purpose-bound copy is."""
+    if facts is not None and facts.copy is not None and facts.copy.recipient_matches is None:
+        until = moment(facts.copy.until) if facts.copy.until else "—"
+        whom, why = facts.copy.recipient, facts.copy.matter
+        return Text(
+            f"这是限用途副本,只供{whom}办理“{why}”使用,有效至{until}。他人、他事不得使用。",
+            in_english(
+                f"This is a purpose-bound copy: only for {whom} and “{why}”, until {until}. Nobody else may use it."
+            ),
+        )
     if facts is None or facts.seen_before < 1:
         return None
     last = moment(facts.last_seen) if facts.last_seen else "—"

@@ -36,8 +36,9 @@ class Policy:
     offline, nothing is fetched. crls, ocsp_responses: revocation data known locally. certificates: intermediates known
     locally. revocation_required: without revocation data a signature is `revocation_unknown`. freshness: how old
     revocation data may be at the time that it is used for, beyond its own period. identifiers: licence identifiers
-    that the caller already knows. paths: what is asked of certificate paths, by purpose; RFC 5280's defaults where
-    nothing is said.
+    that the caller already knows. recipient, matter: who is asked to accept the document, and for what; a purpose-bound
+    copy for anybody else is not usable. Empty: nobody said. paths: what is asked of certificate paths, by purpose;
+    RFC 5280's defaults where nothing is said.
     """
 
     anchors: Mapping[Purpose, Sequence[bytes]]
@@ -50,6 +51,8 @@ class Policy:
     freshness: timedelta = timedelta(hours=1)
     clock_skew: timedelta = timedelta(minutes=5)
     identifiers: Sequence[str] = ()
+    recipient: str = ""
+    matter: str = ""
     limits: Limits = field(default_factory=Limits)
     paths: Mapping[Purpose, PathParameters] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from signing_service.verification.syntax import Dictionary, Ref, Stream
 
 _GAP = rb"(?:[\0\t\n\f\r ]|%[^\r\n]*[\r\n])+"
 _REFERENCE = re.compile(
-    rb"(?<![0-9A-Za-z])0*+(\d{1,10})" + _GAP + rb"\d{1,5}" + _GAP + rb"R(?![^\0\t\n\f\r ()<>\[\]{}/%])"
+    rb"(?<![0-9A-Za-z])0*+(\d{1,10})" + _GAP + rb"\d{1,5}(?:" + _GAP + rb")?R(?![^\0\t\n\f\r ()<>\[\]{}/%])"
 )
 TRAILER = 0
 
@@ -77,8 +77,11 @@ class ReferenceIndex:
             cached = {}
             for number, entry in document.xref.items():
                 if entry.container:
-                    for _, ref in references_in(document.get(number)):
+                    value = document.get(number)
+                    for _, ref in references_in(value):
                         cached.setdefault(ref.number, set()).add(number)
+                    for match in _REFERENCE.finditer(document.unread(number)) if value is None else ():
+                        cached.setdefault(int(match[1]), set()).add(number)
             document._compressed_references = cached  # type: ignore[attr-defined]
         return cached
 

@@ -3,14 +3,16 @@ the list may not change after signing."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from signing_service.verification.document import Document
 from signing_service.verification.fields import FormField, form_fields
 from signing_service.verification.referrers import TRAILER, ReferenceIndex, references_in
-from signing_service.verification.syntax import Dictionary, Ref, Stream
+from signing_service.verification.syntax import Dictionary, Ref
 
 
 class Part(StrEnum):
@@ -33,6 +35,7 @@ class Part(StrEnum):
     ANNOTATION_PART = "part of an annotation"
     STRUCTURE = "structure"
     DEFAULT_RESOURCES = "form resources"
+    TRAILER = "trailer"
     OTHER = "other"
 
 
@@ -51,22 +54,22 @@ _CATALOG_PARTS = {
     "StructTreeRoot": Part.STRUCTURE,
 }
 # Keys that point back or across: they give the object they name no part of its own.
-_ACROSS = {
-    "Parent",
-    "P",
-    "Pg",
-    "Obj",
-    "IRT",
-    "Dest",
-    "D",
-    "SD",
-    "Prev",
-    "Next",
-    "First",
-    "Last",
-    "OpenAction",
-    "CO",
-    "Popup",
+_ACROSS = {"Parent", "P", "Pg", "Obj", "IRT", "Popup"}
+# Dictionaries in which every key is a name that content chooses: what is reached as one of them is drawn.
+_NAMED = {
+    "Resources",
+    "XObject",
+    "Font",
+    "ExtGState",
+    "Pattern",
+    "Shading",
+    "ColorSpace",
+    "Properties",
+    "CharProcs",
+    "Contents",
+    "AP",
+    "N",
+    "R",
 }
 _FORM_PARTS = {"Fields": Part.FIELD_LIST, "DR": Part.DEFAULT_RESOURCES}
 
@@ -77,50 +80,99 @@ class Roles:
     def __init__(self, document: Document, index: ReferenceIndex) -> None:
         self.document, self._index = document, index
         self._memo: dict[int, frozenset[Role]] = {}
+        self._paths: dict[int, dict[int, list[tuple[str, ...]]]] = {}
 
     @cached_property
     def fields(self) -> dict[int, FormField]:
         return {field.number: field for field in form_fields(self.document) if field.number is not None}
 
     def of(self, number: int) -> frozenset[Role]:
-        """Every part that the object plays; empty when nothing refers to it."""
+        """Every part that the object plays; empty when nothing that plays one refers to it."""
         if number not in self._memo:
-            self._memo[number] = frozenset()
-            self._memo[number] = frozenset(self._find(number))
+            self._settle(number)
         return self._memo[number]
 
-    def _find(self, number: int) -> set[Role]:
-        value = self.document.get(number)
+    def _settle(self, number: int) -> None:
+        """Parts flow down references. All that lead to the object are looked at together, since they may form rings:
+        an answer from the middle of a ring would lack what enters it elsewhere."""
+        below, found = self._above(number)
+        changed = deque(upper for upper in below if upper in self._memo or found.get(upper))
+        while changed:
+            upper = changed.popleft()
+            for lower in below.get(upper, ()):
+                more = self._given_by(upper, lower, self._memo.get(upper) or found.get(upper, set())) - found[lower]
+                if more:
+                    found[lower] |= more
+                    changed.append(lower)
+        for lower, roles in found.items():
+            self._memo[lower] = self._joined(lower, roles)
+
+    def _above(self, number: int) -> tuple[dict[int, list[int]], dict[int, set[Role]]]:
+        """(who refers to whom, what each is by itself) for everything from which references lead to the object."""
+        below: dict[int, list[int]] = {}
+        found: dict[int, set[Role]] = {}
+        pending = [number]
+        while pending:
+            lower = pending.pop()
+            if lower in found or lower in self._memo:
+                continue
+            found[lower] = {own} if (own := self._by_itself(lower)) is not None else set()
+            for upper in self._index.referrers(self.document, lower):
+                below.setdefault(upper, []).append(lower)
+                if upper != TRAILER:
+                    pending.append(upper)
+        if TRAILER in below:
+            self._memo[TRAILER] = frozenset({Role(Part.TRAILER)})
+        return below, found
+
+    def _by_itself(self, number: int) -> Role | None:
+        """The part of a field, the catalog and a page, whoever refers to it."""
         if number in self.fields:
-            return {Role(Part.FIELD, self.fields[number].name)}
+            return Role(Part.FIELD, self.fields[number].name)
         root = self.document.trailer.get("Root")
         if isinstance(root, Ref) and root.number == number:
-            return {Role(Part.CATALOG)}
-        if isinstance(value, Dictionary) and value.get("Type") == "Page":
-            return {Role(Part.PAGE)}
-        found: set[Role] = set()
-        for referrer in self._index.referrers(self.document, number):
-            found |= self._given_by(referrer, number)
-        if isinstance(value, Dictionary) and "Subtype" in value and Role(Part.ANNOTATION) in found:
-            return {Role(Part.ANNOTATION)}
-        return found
+            return Role(Part.CATALOG)
+        value = self.document.get(number)
+        return Role(Part.PAGE) if isinstance(value, Dictionary) and value.get("Type") == "Page" else None
 
-    def _given_by(self, referrer: int, number: int) -> set[Role]:
-        holder = self.document.trailer if referrer == TRAILER else self.document.get(referrer)
-        paths = [path for path, ref in references_in(holder) if ref.number == number]
-        if referrer == TRAILER:
-            dangling = self.document.get(number) is None
-            return {
-                Role(Part.INFO) if path == ("Info",) else Role(Part.OTHER)
-                for path in paths
-                if path == ("Info",) or not dangling
-            }
-        own = self.of(referrer)
-        return {role for path in paths for parent in own if (role := self._step(parent, path, holder)) is not None}
+    def _joined(self, number: int, roles: set[Role]) -> frozenset[Role]:
+        own = self._by_itself(number)
+        if own is not None:
+            return frozenset({own} | ({Role(Part.OTHER)} & roles))
+        value = self.document.get(number)
+        if isinstance(value, Dictionary) and "Subtype" in value and Role(Part.ANNOTATION) in roles:
+            return frozenset({Role(Part.ANNOTATION)} | ({Role(Part.OTHER)} & roles))
+        return frozenset(roles)
 
-    def _step(self, parent: Role, path: tuple[str, ...], holder: Any) -> Role | None:
+    def _given_by(self, upper: int, lower: int, roles: Iterable[Role]) -> set[Role]:
+        """The parts that one object's references give to another."""
+        if not roles:
+            return set()
+        paths = self._paths_from(upper).get(lower)
+        if upper == TRAILER and paths and self.document.get(lower) is None:
+            paths = [path for path in paths if path == ("Info",)]  # writers copy trailers with what they no longer have
+        elif not paths:  # the bytes refer to it where this reader sees nothing: another reader may
+            return {Role(Part.OTHER)}
+        if self._by_itself(lower) is not None:
+            named = any(_last_key(path) in _NAMED for path in paths)
+            return {Role(Part.OTHER)} if named and upper != TRAILER else set()
+        given = {self._step(parent, path) for path in paths for parent in roles}
+        return {role for role in given if role is not None}
+
+    def _paths_from(self, upper: int) -> dict[int, list[tuple[str, ...]]]:
+        """Object numbers that one object refers to, with the keys that lead there."""
+        if upper not in self._paths:
+            found: dict[int, list[tuple[str, ...]]] = {}
+            for path, ref in references_in(self.document.trailer if upper == TRAILER else self.document.get(upper)):
+                found.setdefault(ref.number, []).append(path)
+            self._paths[upper] = found
+        return self._paths[upper]
+
+    def _step(self, parent: Role, path: tuple[str, ...]) -> Role | None:
         """The part given to what `path` leads to inside an object with the part `parent`; None: none."""
         keys = [key for key in path if key != "[]"]
+        if parent.part is Part.TRAILER:
+            return Role(Part.INFO if path == ("Info",) else Part.OTHER)
         if parent.part is Part.CATALOG:
             return self._from_catalog(path, keys)
         if parent.part is Part.ACROFORM:
@@ -129,7 +181,7 @@ class Roles:
             return parent
         if parent.part is Part.FIELD:
             return self._from_field(parent, path, keys)
-        if keys and keys[-1] in _ACROSS and parent.part is not Part.OTHER:
+        if keys and keys[-1] in _ACROSS and parent.part is not Part.OTHER and not _NAMED & set(keys[:-1]):
             return None
         if parent.part is Part.STRUCTURE:
             return Role(Part.STRUCTURE)
@@ -165,13 +217,13 @@ class Roles:
         return Role(Part.OTHER)
 
 
+def _last_key(path: tuple[str, ...]) -> str:
+    return next((key for key in reversed(path) if key != "[]"), "")
+
+
 def _from_form(path: tuple[str, ...], keys: list[str]) -> Role | None:
     if keys[0] in _ACROSS:
         return None
     if keys == ["Fields"]:
         return Role(Part.FIELD if path[-1] == "[]" else Part.FIELD_LIST)
     return Role(_FORM_PARTS.get(keys[0], Part.OTHER))
-
-
-def is_stream_of(value: Any, kind: str) -> bool:
-    return isinstance(value, Stream) and value.dictionary.get("Type") == kind

@@ -54,3 +54,12 @@ def test_two_objects_with_one_number_in_one_revision_are_seen() -> None:
     assert (
         _ambiguity(with_cross_reference_stream(own_number=4, doubled=True)) == "object 3 occurs twice in one revision"
     )
+
+
+def test_without_cross_references_two_objects_with_one_number_are_ambiguous() -> None:
+    page = b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>\nendobj\n"
+    body = b"%PDF-1.5\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+    body += b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
+    end = b"trailer\n<</Root 1 0 R>>\nstartxref\n99999\n%%EOF\n"
+    assert _ambiguity(body + page + end) is None
+    assert "object 3 occurs twice" in (_ambiguity(body + page + page.replace(b"9 9", b"5 5") + end) or "")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from pdf_bytes import append, document
+from pdf_bytes import append, document, stream
 from pki_world import Revoked, end_entity, revocation_list
 from sealed_files import SIGNED, sign, stamp_document
 
+from cert_registry.licences.metadata import as_keywords
 from signing_service.verification.engine import verify
 from signing_service.verification.ports import (
     CopyFact,
@@ -187,7 +189,8 @@ def test_facts_from_above(facts, verdict, usable, code, sealed, policy):
     report = verify(sealed, policy, Source(facts))
     assert (report.verdict, report.usable_now, report.reason) == (verdict, usable, code)
     assert report.green is (verdict is P and usable is Y)
-    assert (report.hint is not None) is (facts.seen_before > 0)
+    unasked = facts.copy is not None and facts.copy.recipient_matches is None
+    assert (report.hint is not None) is (facts.seen_before > 0 or unasked)
     assert report.exit_code() == (4 if usable is N or verdict is F else 0)
     assert report.exit_code(as_of_sealing=True) == {P: 0, I: 3, F: 4}[verdict]
 
@@ -219,3 +222,81 @@ def test_the_worst_usable_now_wins_even_beside_a_failure(world, sealed, policy):
     facts = Facts(known=True, licence=LicenceFact("x", LicenceState.VALID))
     report = verify(sealed.replace(b"2026-0001", b"2026-9999"), policy, Source(facts))
     assert (report.verdict, report.usable_now) == (F, N)
+
+
+# --- bytes appended later do not make it another document ------------------------------------------------------------
+
+
+class ByDigest:
+    """Knows one file by its SHA-256, as registers do."""
+
+    def __init__(self, pdf: bytes, facts: Facts) -> None:
+        self._digest, self._facts = hashlib.sha256(pdf).digest(), facts
+
+    def facts(self, ids, digest, at):
+        return self._facts if digest == self._digest else Facts()
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        (Facts(known=True, licence=LicenceFact("x", LicenceState.ENDED, BETWEEN, "吊销", "违法")), "licence_ended"),
+        (Facts(known=True, simulated=True, recalled_at=BETWEEN, replaced_by="示审〔2026〕1号"), "recalled"),
+        (Facts(known=True, copy=CopyFact("示例市房管局", "过户", BETWEEN)), "copy_expired"),
+    ],
+)
+def test_an_update_that_is_permitted_shakes_off_no_fact(facts, code, world, sealed, policy):
+    for later in (append(sealed, {4: b"<< /Title (Permit) >>"}), stamp_document(sealed, world, BETWEEN)):
+        assert verify(later, policy).verdict is P
+        report = verify(later, policy, ByDigest(sealed, facts))
+        assert (report.usable_now, report.reason) == (N, code)
+
+
+def test_a_name_taken_out_of_the_metadata_still_counts(licence, policy):
+    bare = append(licence, {4: b"<< /Title (Permit) >>", 7: stream(b"", b"/Type /Metadata /Subtype /XML")})
+    report = verify(bare, policy)
+    assert (report.identifiers, report.reason) == ((IDENTIFIER,), "status_unknown")
+
+
+# --- purpose-bound copies say themselves for whom they are -----------------------------------------------------------
+
+
+def a_copy(world, until: datetime) -> bytes:
+    """Sealed, with the marks that the register writes into the metadata of a 加注件."""
+    marks = ",".join(as_keywords({"JZJBH": "C1", "JZJSY": "示例市房管局:过户", "JZJYXQJZSJ": until.isoformat()}))
+    keywords = b"\xfe\xff" + marks.encode("utf-16-be")
+    return sign(append(document(), {4: b"<< /Keywords <%s> >>" % keywords.hex().encode()}), world, world.seal)
+
+
+COPIES = [
+    # (until, recipient and matter that are stated, usable, code)
+    (AFTER, "", "", Y, "passed"),
+    (AFTER, "示例市房管局", "过户", Y, "passed"),
+    (AFTER, "示例市房管局", "", Y, "passed"),
+    (AFTER, "示例市银行", "过户", N, "copy_wrong_recipient"),
+    (AFTER, "示例市房管局", "抵押", N, "copy_wrong_recipient"),
+    (BETWEEN, "", "", N, "copy_expired"),
+    (BETWEEN, "示例市房管局", "过户", N, "copy_expired"),
+]
+
+
+@pytest.mark.parametrize(("until", "recipient", "matter", "usable", "code"), COPIES)
+def test_a_copy_is_bound_without_any_register(until, recipient, matter, usable, code, world, make_policy):
+    pdf = a_copy(world, until)
+    for file in (pdf, append(pdf, {4: b"<< /Title (no marks) >>"})):
+        report = verify(file, make_policy(recipient=recipient, matter=matter))
+        assert (report.verdict, report.usable_now, report.reason) == (P, usable, code)
+        told = report.hint is not None and "示例市房管局" in report.hint.zh
+        assert told is (not recipient)
+
+
+def test_a_copy_whose_end_cannot_be_read_has_ended(world, policy):
+    marks = b"\xfe\xff" + "JZJBH=C1,JZJSY=示例市房管局:过户,JZJYXQJZSJ=soon".encode("utf-16-be")
+    pdf = sign(append(document(), {4: b"<< /Keywords <%s> >>" % marks.hex().encode()}), world, world.seal)
+    assert verify(pdf, policy).reason == "copy_expired"
+
+
+def test_the_registers_word_on_a_copy_comes_first(world, policy):
+    """It was withdrawn before its printed end."""
+    source = Source(Facts(known=True, copy=CopyFact("示例市房管局", "过户", BETWEEN)))
+    assert verify(a_copy(world, AFTER), policy, source).reason == "copy_expired"

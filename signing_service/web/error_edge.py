@@ -31,6 +31,7 @@ from signing_service.people.errors import (
     TokenRefused,
     Unknown,
 )
+from signing_service.people.idempotency import InProgress
 from signing_service.pki.register import CertificateUnknown
 from signing_service.pki.rules import MoveNotAllowed
 from signing_service.seals.order_book import OrderRefused
@@ -100,6 +101,7 @@ class TooManyAsked(SigningServiceError):
     """One client asks a public address too often."""
 
     code = "too_many_requests"
+    retry_after_seconds = 1
 
     def __init__(self) -> None:
         super().__init__(
@@ -158,6 +160,7 @@ STATUSES: Statuses = {
     CertificateUnknown: 404,
     MoveNotAllowed: 409,
     StepNotFound: 404,
+    InProgress: 409,
 }
 
 
@@ -201,8 +204,8 @@ def answer(request: Request, error: ExplainedError, status: int, headers: Mappin
         given = render(request, "problem.html", status=status, error=error, request_id=request_id(request))
     if isinstance(error, TokenRefused):
         given.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    if isinstance(error, TooManyAsked):
-        given.headers["Retry-After"] = "1"
+    if (wait := getattr(error, "retry_after_seconds", None)) is not None:
+        given.headers["Retry-After"] = str(wait)
     given.headers.update(headers or {})
     return given
 

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import select
 
 from cert_registry.licences.events import LicenceEvent, sequence
-from cert_registry.sharing.subscriptions import DEAD, Delivery, Subscription, due, may_receive, spread
+from cert_registry.sharing.subscriptions import Delivery, Subscription, due, may_receive, spread
 from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound
-from signing_service.people.deliveries import EVENT_TYPE, SignEvent, post_signed, settle
+from signing_service.people.deliveries import DEAD, EVENT_TYPE, SignEvent, post_signed, settle
 
 __all__ = ["EVENT_TYPE", "Webhooks"]
 

@@ -14,7 +14,19 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from hardware.errors import TokenError
-from signing_service.approvals.errors import ApprovalError, CaseNotFound, StepNotFound
+from signing_service.approvals.errors import (
+    ApprovalError,
+    CallbackRefused,
+    CaseNotFound,
+    MatterNotAllowed,
+    MatterUnknown,
+    PersonalNumbersUnprotected,
+    PlatformUnknown,
+    RequestIncomplete,
+    RouteInvalid,
+    RouteNotAllowed,
+    StepNotFound,
+)
 from signing_service.channel.errors import AgentUnknown, ChallengeOver, JobMoved, JobUnknown, StatementRefused
 from signing_service.custody.errors import CustodyUnreachable
 from signing_service.errors import ExplainedError, SigningServiceError, Text
@@ -161,6 +173,14 @@ STATUSES: Statuses = {
     MoveNotAllowed: 409,
     StepNotFound: 404,
     InProgress: 409,
+    PlatformUnknown: 404,
+    MatterNotAllowed: 403,
+    RouteNotAllowed: 403,
+    RouteInvalid: 422,
+    RequestIncomplete: 422,
+    MatterUnknown: 422,
+    CallbackRefused: 422,
+    PersonalNumbersUnprotected: 503,
 }
 
 

@@ -99,6 +99,18 @@ def write_settings(home: Path, *, profile: str, token_module: str, city: str, da
         "# When an outside CA cannot be asked about a certificate: refuse (default) or accept.",
         '# outside_status_unknown = "refuse"',
     ]
+    lines += [
+        "",
+        "# Where notices go (docs/guide/clerk.md). Left out: none of that kind. Paths lie in the home.",
+        "[notices]",
+        '# mail_server = "mail.example.test:465"',
+        '# mail_security = "tls"  # tls, starttls, or none for a relay on the loopback address',
+        '# mail_from = "notice@example.test"',
+        '# mail_user = "notice"',
+        '# mail_password_file = "pins/mail"',
+        f'{"" if profile == "demo" else "# "}sms_folder = "notices/sms"',
+        f'{"" if profile == "demo" else "# "}screen_file = "notices/hall.json"',
+    ]
     write_atomically(home / FILE_NAME, ("\n".join(lines) + "\n").encode())
     return load_settings(home)
 

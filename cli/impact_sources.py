@@ -18,12 +18,13 @@ from cert_registry.audit.accesses import KINDS
 from cert_registry.licences.events import LicenceEvent
 from cert_registry.licences.register import Licence, LicenceOperation
 from cert_registry.sharing.copies import PurposeCopy
-from cert_registry.sharing.subscriptions import DELIVERED, Delivery, Subscription
+from cert_registry.sharing.subscriptions import Delivery, Subscription
 from signing_service.approvals.register import ApprovalCase, DocumentVersion, RouteStep, StepSignature
 from signing_service.custody.errors import CustodyError
 from signing_service.custody.policy import load_policy
 from signing_service.kernel.audit_log import ALLOWED, AuditEntry
 from signing_service.kernel.database import Database
+from signing_service.people.deliveries import DELIVERED
 from signing_service.pki.impact import Dependant, Dependants
 from signing_service.pki.register import fingerprint
 from signing_service.printing.issued_codes import IssuedCode

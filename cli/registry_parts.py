@@ -21,9 +21,11 @@ from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
 from cli.verification_reports import ReportDesk
 from signing_service.app import Parts
+from signing_service.approvals.applicants import with_revealed_holder
 from signing_service.approvals.course import registered
 from signing_service.approvals.rules import Actor
 from signing_service.custody.structures import EVIDENCE
+from signing_service.kernel.outbox import Handler
 from signing_service.pades.placing import Placing
 from signing_service.pades.ports import Timestamper
 from signing_service.people.departments import Department
@@ -68,13 +70,14 @@ class RegistryDesk:
             stage.database, stage.blobs, self.catalogue, self.vault, stage.clock, self._settings.verify_host
         )
 
-    def from_approval(self) -> FromApproval:
+    def from_approval(self) -> Handler:
         """The consumer of released approvals; it reports the licence back to the case."""
 
         def report(approval_id: str, made: Registered) -> None:
             registered(self._stage.work, approval_id, REGISTRY, made.identifier)
 
-        return FromApproval(self.issuing, self.codes.of_licence, self.seal, report)
+        consumer = FromApproval(self.issuing, self.codes.of_licence, self.seal, report)
+        return with_revealed_holder(consumer, self._stage.work.personal_numbers)
 
     def seal(self, draft: Draft, rendered: bytes) -> bytes:
         """A rendered licence, sealed under the holder's standing order for its type."""
@@ -97,7 +100,7 @@ class RegistryDesk:
         finally:
             self._slots.release()
 
-    def _evidence(self, claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str:
+    def sign_claims(self, claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str:
         """Signed by the key that is present now, whose certificate the header names."""
         custody = self._stage.custody
         held = custody.service_keys(EVIDENCE)[0]
@@ -125,7 +128,7 @@ class RegistryDesk:
             issuing=self.issuing,
             settings=self._settings,
             authenticate=lambda request: caller_of(request, tokens),
-            evidence=self._evidence,
+            evidence=self.sign_claims,
             verify_file=self.verify_file,
             read_code=self.codes.read,
             paper_code=self.codes.of_licence,

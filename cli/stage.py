@@ -99,7 +99,7 @@ def open_stage(settings: Settings) -> Stage:
     clock, database = SystemClock(), Database(settings.database_url)
     custody, blobs = open_custody(settings), LocalBlobs(settings.blobs)
     register = CertificateRegister(database, clock, AuditLog())
-    work = home_casework(settings, database)
+    work = home_casework(settings, database, lambda: custody)
     return Stage(settings, clock, database, blobs, custody, pki_over(register, custody, settings), work)
 
 

@@ -23,7 +23,7 @@ from signing_service.pki.rate_limit import RateLimit
 from signing_service.pki.register import CertificateRegister
 from signing_service.pki.rules import Actor
 from signing_service.settings import Settings
-from signing_service.web import oauth_endpoints, pki_endpoints, seal_job_endpoints
+from signing_service.web import case_api, oauth_endpoints, pki_endpoints, seal_job_endpoints
 from signing_service.web.desk import Desk, DeskNeeds, make_desk
 from signing_service.web.oauth_endpoints import caller_of
 from signing_service.web.seal_job_endpoints import JobAsked, SealJobParts
@@ -87,6 +87,7 @@ def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk, url: str) ->
         pki_endpoints.router(pki.tsa, pki.ocsp, pki.crls, limit=limit),
         oauth_endpoints.router(tokens),
         seal_job_endpoints.router(_seal_jobs(stage, tokens)),
+        case_api.router(case_api.CaseApiParts(stage.work, lambda request: caller_of(request, tokens))),
         *desk.routers,
         *home_seal_routers(stage, desk.browsers, url),
     )

@@ -11,13 +11,16 @@ from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.certificate_warnings import certificate_warnings
 from cli.evidence_log import home_checkpoints, keep_evidence
+from cli.notice_tasks import notice_work
 from cli.registry_parts import RegistryDesk
 from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
 from cli.trust_store import publish_crls
 from cli.web_app import make_home_desk
 from signing_service.app import Task, Worker, create_worker
+from signing_service.approvals.case_webhooks import CaseWebhooks
 from signing_service.custody.ports import CustodyPort
+from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.kernel.outbox import deliver
 from signing_service.printing.ledger import PrintLedger
 from signing_service.seals.recovery import recover_uses
@@ -29,14 +32,15 @@ from signing_service.settings import Settings
 _LOG = logging.getLogger(__name__)
 OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
 ENDINGS = "endings"
-EVIDENCE = "evidence"
+EVIDENCE, CALLBACKS = "evidence", "cases.callbacks"
 SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
 
 
 def make_worker(settings: Settings, url: str) -> Worker:
     """`url`: the web server of this home, whose TSA stamps what is sealed here."""
     stage = open_stage(settings)
-    consumer = RegistryDesk(stage, http_timestamper(settings, url)).from_approval()
+    registry = RegistryDesk(stage, http_timestamper(settings, url))
+    consumer = registry.from_approval()
 
     def hand_on(*_rows: object) -> None:
         deliver(stage.database, TOPIC, consumer, stage.clock.now)
@@ -54,11 +58,17 @@ def make_worker(settings: Settings, url: str) -> Worker:
         for failure in keep_evidence(stage.database, home_checkpoints(stage, http_timestamper(settings, url))):
             _LOG.warning("%s: %s", failure.code, failure.explain("en"))
 
+    callbacks = CaseWebhooks(
+        stage.database, Outbound(OutboundPolicy(settings.outbound_hosts)), registry.sign_claims, stage.clock,
+        settings.base_url,
+    )  # fmt: skip
     desk = make_home_desk(stage, url)
     work: dict[str, Callable[..., object]] = {
         CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
         ENDINGS: certificate_warnings(stage.database, stage.clock),
         EVIDENCE: keep_log,
+        CALLBACKS: lambda *_rows: callbacks.run(),
+        **notice_work(stage),
         **seal_work(settings, stage.seal_register(), stage.custody),
     }  # fmt: skip
     return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])

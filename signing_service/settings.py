@@ -16,11 +16,17 @@ from signing_service.errors import SigningServiceError, Text
 FILE_NAME = "settings.toml"
 Profile = Literal["demo", "production"]
 UnknownStatus = Literal["refuse", "accept"]
+MailSecurity = Literal["tls", "starttls", "none"]
 OWN_TSA = "own"
 """Among `timestamp_urls`: our own timestamp authority."""
 MOST_TSAS = 5
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEEDED = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
-_OPTIONAL = {"timestamp_urls", "outside_status_unknown"}
+_OPTIONAL = {"timestamp_urls", "outside_status_unknown", "notices"}
+_NOTICES = {
+    "mail_server", "mail_security", "mail_from", "mail_user", "mail_password_file", "mail_ca_file", "sms_folder",
+    "screen_file",
+}  # fmt: skip
 
 
 class SettingsUnreadable(SigningServiceError):
@@ -38,6 +44,28 @@ class SettingsUnreadable(SigningServiceError):
 
 
 @dataclass(frozen=True, slots=True)
+class MailSettings:
+    """An SMTP server. `password_file` is read at every log-in; `ca_file` empty: the system's roots."""
+
+    host: str
+    port: int
+    security: MailSecurity
+    sender: str
+    user: str
+    password_file: Path
+    ca_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSettings:
+    """Channels for notices; None where the home has none."""
+
+    mail: MailSettings | None = None
+    sms_folder: Path | None = None
+    screen_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it has a value; paths are absolute. `timestamp_urls`: the timestamp authorities in the order in which they
     are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate."""
@@ -51,6 +79,7 @@ class Settings:
     outbound_hosts: frozenset[str]
     timestamp_urls: tuple[str, ...] = (OWN_TSA,)
     outside_status_unknown: UnknownStatus = "refuse"
+    notices: NoticeSettings = NoticeSettings()
 
     @property
     def is_demo(self) -> bool:
@@ -110,6 +139,39 @@ def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Setting
         outbound_hosts=frozenset(hosts),
         timestamp_urls=_timestamp_urls(path, entries.get("timestamp_urls", [OWN_TSA])),
         outside_status_unknown=_unknown_status(path, entries.get("outside_status_unknown", "refuse")),
+        notices=_notices(home, path, entries.get("notices", {})),
+    )
+
+
+def _notices(home: Path, path: Path, entries: object) -> NoticeSettings:
+    """[notices]; paths are relative to the home."""
+    if not isinstance(entries, dict) or not entries.keys() <= _NOTICES:
+        raise SettingsUnreadable(path, f"[notices] knows {', '.join(sorted(_NOTICES))}")
+    given = {name: str(value) for name, value in entries.items()}
+    sms, screen = given.get("sms_folder"), given.get("screen_file")
+    return NoticeSettings(
+        _mail(home, path, given) if "mail_server" in given else None,
+        home / sms if sms else None,
+        home / screen if screen else None,
+    )
+
+
+def _mail(home: Path, path: Path, given: dict[str, str]) -> MailSettings:
+    host, _, port = given["mail_server"].rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingsUnreadable(path, "mail_server is written HOST:PORT")
+    ways: dict[str, MailSecurity] = {"tls": "tls", "starttls": "starttls", "none": "none"}
+    security = ways.get(given.get("mail_security", "tls"))
+    if security is None:
+        raise SettingsUnreadable(path, "mail_security must be tls, starttls or none")
+    user, password = given.get("mail_user", ""), given.get("mail_password_file", "")
+    if "@" not in given.get("mail_from", "") or bool(user) != bool(password):
+        raise SettingsUnreadable(path, "mail_from is an address; mail_user and mail_password_file go together")
+    if security == "none" and (user or host not in LOOPBACK):
+        raise SettingsUnreadable(path, "mail_security none is for a relay on the loopback address, without a user")
+    ca_file = given.get("mail_ca_file", "")
+    return MailSettings(
+        host, int(port), security, given["mail_from"], user, home / password, str(home / ca_file) if ca_file else ""
     )
 
 

@@ -17,7 +17,10 @@ from cert_registry.licences.bulk import BulkRow
 from cert_registry.licences.errors import HolderCodeUnreadable
 from cert_registry.licences.holder_vault import PREFIX_BYTES, HolderVault
 from cert_registry.licences.register import Licence, LicenceHolder
+from signing_service.approvals.platform_tables import ApplicantContact
+from signing_service.approvals.register import ApprovalCase
 from signing_service.kernel.database import Database
+from signing_service.people.notice_outbox import Notice
 
 PAGE = 500
 
@@ -34,7 +37,7 @@ class Outcome:
 class _Sealed:
     """A column of sealed values: how to page through it, what a row is bound to, how to put a value back."""
 
-    column: InstrumentedAttribute[bytes]
+    column: InstrumentedAttribute[Any]
     rows: Select[*tuple[Any, ...]]
     order: Sequence[InstrumentedAttribute[Any]]
     bound_to: Callable[[Any], str]
@@ -64,6 +67,22 @@ _COLUMNS = (
         select(BulkRow.job_id, BulkRow.number, BulkRow.content),
         (BulkRow.job_id, BulkRow.number),
         lambda row: f"{row[0]}:{row[1]}",
+    ),
+    _Sealed(
+        ApprovalCase.applicant_code_sealed,
+        select(ApprovalCase.id, ApprovalCase.applicant_code_sealed),
+        (ApprovalCase.id,),
+        lambda row: str(row[0]),
+    ),
+    _Sealed(
+        ApplicantContact.address_sealed,
+        select(ApplicantContact.case_id, ApplicantContact.channel, ApplicantContact.address_sealed),
+        (ApplicantContact.case_id, ApplicantContact.channel),
+        lambda row: str(row[0]),
+    ),
+    *(
+        _Sealed(column, select(Notice.id, Notice.bound_to, column), (Notice.id,), lambda row: str(row[1]))
+        for column in (Notice.to_sealed, Notice.secret_sealed)
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, func, select
@@ -16,9 +16,8 @@ from cert_registry.sharing.access import ANY, Action
 from cert_registry.sharing.grants import grants_of
 from signing_service.kernel.audit_log import Act, AuditLog
 from signing_service.kernel.database import Base, UtcDateTime
+from signing_service.people.deliveries import DEAD, PENDING, RETRYING, is_callback_address, send_again
 
-PENDING, DELIVERED, RETRYING, DEAD = "pending", "delivered", "retrying", "dead"
-WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 SUBSCRIBED, ENDED = "sharing.subscribed", "sharing.unsubscribed"
 AT_ONCE = 500
 
@@ -79,13 +78,12 @@ def subscribe(session: Session, wanted: Subscription, actor: str, now: datetime)
 
     Where the address leads is checked at every send, not here: names can be pointed elsewhere later.
     """
-    parts = urlsplit(wanted.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+    if not is_callback_address(wanted.url):
         raise AddressRefused
     wanted.id, wanted.created_at = secrets.token_hex(16), now
     wanted.after = session.scalar(select(func.max(LicenceEvent.number))) or 0
     session.add(wanted)
-    details = {"host": parts.hostname, "types": wanted.types}
+    details = {"host": urlsplit(wanted.url).hostname, "types": wanted.types}
     AuditLog().record(
         session, Act(SUBSCRIBED, actor, f"subscription:{wanted.id}", wanted.department, details=details), now
     )
@@ -134,18 +132,6 @@ def due(session: Session, now: datetime) -> Sequence[int]:
     return list(session.scalars(query.order_by(Delivery.id).limit(AT_ONCE)))
 
 
-def settle(delivery: Delivery, error: str, now: datetime) -> None:
-    """The outcome of a try: delivered, to be tried again later, or given up for a person to look at."""
-    delivery.attempts += 1
-    delivery.last_error = error[:500]
-    if not error:
-        delivery.state = DELIVERED
-    elif delivery.attempts > len(WAITS):
-        delivery.state = DEAD
-    else:
-        delivery.state, delivery.due_at = RETRYING, now + WAITS[delivery.attempts - 1]
-
-
 def replay(session: Session, subscription_id: str, department: str, now: datetime) -> int:
     """Send the dead ones once more; returns how many. Raises SubscriptionNotFound."""
     row = session.get(Subscription, subscription_id[:32])
@@ -153,7 +139,7 @@ def replay(session: Session, subscription_id: str, department: str, now: datetim
         raise SubscriptionNotFound
     dead = list(session.scalars(select(Delivery).where(Delivery.subscription_id == row.id, Delivery.state == DEAD)))
     for delivery in dead:
-        delivery.state, delivery.attempts, delivery.due_at = PENDING, 0, now
+        send_again(delivery, now)
     return len(dead)
 
 

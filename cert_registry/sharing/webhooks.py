@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from cert_registry.errors import ExplainedError
 from cert_registry.licences.events import LicenceEvent, sequence
-from cert_registry.sharing.subscriptions import DEAD, Delivery, Subscription, due, may_receive, settle, spread
+from cert_registry.sharing.subscriptions import Delivery, Subscription, due, may_receive, spread
 from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound
+from signing_service.people.deliveries import DEAD, EVENT_TYPE, SignEvent, post_signed, settle
 
-EVENT_TYPE, MEDIA_TYPE = "zhengyin-event+jwt", "application/jwt"
-SignEvent = Callable[[Mapping[str, Any], str], str]
-"""Claims and type to a signed compact JWS."""
+__all__ = ["EVENT_TYPE", "Webhooks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Webhooks:
 
     def _try(self, delivery_id: int) -> None:
         prepared = self._prepared(delivery_id)
-        error = "" if prepared is None else self._sent(*prepared)
+        error = "" if prepared is None else post_signed(self.outbound, self.sign, *prepared)
         with self.database.write() as session:
             delivery = session.get_one(Delivery, delivery_id)
             if prepared is None:
@@ -70,12 +67,3 @@ class Webhooks:
                 },
             }  # fmt: skip
             return row.url, claims
-
-    def _sent(self, url: str, claims: Mapping[str, Any]) -> str:
-        """An empty text, or what went wrong."""
-        try:
-            body = self.sign(claims, EVENT_TYPE).encode()
-            reply = self.outbound.request("POST", url, body=body, headers={"Content-Type": MEDIA_TYPE})
-        except ExplainedError as failure:
-            return f"{failure.code}: {failure.explain('en')}"
-        return "" if 200 <= reply.status < 300 else f"HTTP {reply.status}"

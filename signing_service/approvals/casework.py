@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from signing_service.approvals import case_events, case_notices
 from signing_service.approvals.applicants import NoPersonalNumbers, PersonalNumbers
 from signing_service.approvals.deadlines import Change, due
 from signing_service.approvals.errors import CaseNotFound, ReasonMissing, StepNotFound
@@ -53,12 +54,16 @@ class Casework:
     def log(
         self, session: Session, case: ApprovalCase, kind: str, actor: Actor, *, digest: str = "", **details: Any
     ) -> None:
-        """The audit entry of an act, in the act's own transaction."""
+        """The audit entry of an act, in the act's own transaction; with it the event and the notices that the act
+        means for those outside."""
         act = Act(
             f"case.{kind}", actor.id, f"case:{case.id}", actor.department, actor.certificate, digest,
             {"number": case.number, **details},
         )  # fmt: skip
-        self.audit.record(session, act, self.clock.now())
+        now = self.clock.now()
+        self.audit.record(session, act, now)
+        case_events.note(session, case, kind, details, now)
+        case_notices.tell(session, case, kind, now)
 
     def move(
         self, session: Session, case: ApprovalCase, act: str, actor: Actor, *, reason: str = "", digest: str = ""

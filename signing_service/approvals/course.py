@@ -33,6 +33,7 @@ from signing_service.approvals.register import (
     head,
 )
 from signing_service.approvals.rules import Actor, CaseState, StepState
+from signing_service.approvals.simulated import recall_replaced
 from signing_service.approvals.texts import licence_fields
 from signing_service.kernel.outbox import publish
 
@@ -147,7 +148,8 @@ def release(work: Casework, case_id: str, actor: Actor, *, examine: Examine) -> 
     """Verify every document of the case once more, then end it; returns the sealed document's SHA-256.
 
     The outbox message for the registry is written in the same transaction; a simulated approval sends none, since it
-    never becomes a licence. Raises MoveNotAllowed, NotVerified, StaleRevision.
+    never becomes a licence. A simulated file that this case replaces is recalled with it.
+    Raises MoveNotAllowed, NotVerified, StaleRevision.
     """
     with work.database.read() as session:
         case = find_case(session, case_id)
@@ -161,6 +163,7 @@ def release(work: Casework, case_id: str, actor: Actor, *, examine: Examine) -> 
         work.move(session, case, "release", actor, digest=revisions[-1].digest)
         if not case.simulated:
             publish(session, TOPIC, case.id, _message(work, case, revisions[-1].digest), work.clock.now())
+            recall_replaced(work, session, case, actor)
     return revisions[-1].digest
 
 

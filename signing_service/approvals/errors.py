@@ -301,3 +301,67 @@ class TooManyTries(ApprovalError):
                 f"请 {minutes} 分钟后再试,或到受理窗口查询。", f"Try again in {minutes} minutes, or ask at the window."
             ),
         )
+
+
+class PlatformUnknown(ApprovalError):
+    """The client is not registered for handing in cases: for it, there is nothing here."""
+
+    code = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("没有登记为收件平台。", "This client is not registered for handing in cases."),
+            advice=Text("请联系审批部门登记。", "Ask the approving department to register it."),
+        )
+
+
+class MatterNotAllowed(ApprovalError):
+    code = "matter_not_allowed"
+
+    def __init__(self, matter: str) -> None:
+        super().__init__(
+            Text(f"本平台不能报送事项 {matter}。", f"This platform may not hand in cases of {matter}."),
+            advice=Text("请联系审批部门增加该事项。", "Ask the approving department to add the matter."),
+        )
+
+
+class RouteNotAllowed(ApprovalError):
+    code = "route_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("本平台不能自带审批流程。", "This platform may not give a case its own route."),
+            advice=Text("请去掉 route,使用事项的流程。", "Leave route out: the matter's own is used."),
+        )
+
+
+class RouteInvalid(ApprovalError):
+    code = "route_invalid"
+
+    def __init__(self, why: Text) -> None:
+        super().__init__(
+            Text("审批流程不能执行。", "The route cannot be followed."),
+            why=why,
+            advice=Text("请核对部门和角色。", "Check departments and roles."),
+        )
+
+
+class CallbackRefused(ApprovalError):
+    code = "callback_refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("回调地址不对。", "The callback address is not acceptable."),
+            why=Text("应为不带用户名的 http(s) 地址。", "It must be an http(s) address without a user name."),
+        )
+
+
+class NotReleased(ApprovalError):
+    code = "case_not_released"
+
+    def __init__(self, state: Text) -> None:
+        super().__init__(
+            Text("该办件没有可取的结果文件。", "There is no result to fetch."),
+            why=Text(f"办件状态:{state.zh}。", f"The case is {state.en}."),
+            advice=Text("办结后再取。", "Fetch it once the case is released."),
+        )

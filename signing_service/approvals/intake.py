@@ -15,15 +15,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from signing_service.approvals.applicants import Applicant, shown_code
+from signing_service.approvals.case_notices import tell_query_code
 from signing_service.approvals.casework import Casework, find_case
-from signing_service.approvals.errors import CaseExists, NotConvertible, RequestIncomplete
+from signing_service.approvals.errors import CaseExists, CaseNotFound, NotConvertible, RequestIncomplete
 from signing_service.approvals.matter_catalogue import GIVEN_FILE, Matter, StepPlan
 from signing_service.approvals.numbers import case_number
-from signing_service.approvals.query_codes import fresh_code, issue_code
+from signing_service.approvals.platform_tables import ApplicantContact
+from signing_service.approvals.query_codes import FreshCode, fresh_code, issue_code
 from signing_service.approvals.register import COMMITMENT, GIVEN, ApprovalCase, DocumentVersion, RouteStep
 from signing_service.approvals.rules import Actor, CaseState, StepState
 from signing_service.approvals.texts import texts_of
 from signing_service.errors import Text
+from signing_service.people.addresses import checked_address
 
 WINDOW = "window"
 
@@ -35,7 +38,8 @@ class CaseRequest:
     `given`: the one file that is signed and sealed, for matters with document_mode "given". `route` replaces the
     matter's. `real_name_check`: who checked the applicant's identity, and how. `title` empty: made by the matter.
     A simulated case (模拟审批) needs `commitment`, the letter that the applicant signed; it may have a tentative date
-    and build on a delivered case, `basis_case`, simulated or not.
+    and build on a delivered case, `basis_case`, simulated or not. `contacts`: where the applicant wants to be told, by
+    channel (sms, mail); kept sealed. `purpose`: why a platform calls, for the log.
     """
 
     matter: str
@@ -51,6 +55,17 @@ class CaseRequest:
     source: str = WINDOW
     source_key: str = ""
     real_name_check: str = ""
+    contacts: Mapping[str, str] = field(default_factory=dict)
+    purpose: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What is kept of a request only sealed: made before the transaction, since it may go to a token."""
+
+    code: bytes | None
+    contacts: Mapping[str, bytes]
+    query_code: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +80,27 @@ class OpenedCase:
 
 def open_case(work: Casework, request: CaseRequest, actor: Actor) -> OpenedCase:
     """Take a case in. Raises MatterUnknown, RequestIncomplete, CaseExists, NotConvertible (an unfit basis case),
-    PersonalNumbersUnprotected."""
+    PersonalNumbersUnprotected, AddressInvalid."""
     matter = work.matters.get(request.matter)
     content = texts_of(matter, request.applicant.name, request.title, request.fields, simulated=request.simulated)
     documents, fresh = _documents(work, matter, request), fresh_code(secrets.token_hex(16))
+    sealed = _sealed(work, request, fresh)
     try:
         with work.database.write() as session:
             require_basis(session, request.basis_case, simulated=request.simulated)
-            case = _case(work, session, fresh.case_id, matter, request, content)
+            case = _case(work, session, fresh.case_id, matter, request, content, sealed.code)
             session.add(case)
             session.flush()
+            for channel, address in sealed.contacts.items():
+                session.add(ApplicantContact(case_id=case.id, channel=channel, address_sealed=address))
             for kind, digest in documents.items():
                 session.add(_version(case, kind, digest, actor))
             code = issue_code(session, fresh, by=actor.id, at=case.received_at)
             work.log(
-                session, case, "open", actor, digest=documents.get(GIVEN, ""), matter=matter.code, source=case.source
-            )
+                session, case, "open", actor, digest=documents.get(GIVEN, ""), matter=matter.code, source=case.source,
+                purpose=request.purpose,
+            )  # fmt: skip
+            tell_query_code(session, case, sealed.query_code, case.received_at)
             session.flush()
             return OpenedCase(case.id, case.number, code, tuple(step.id for step in case.steps))
     except IntegrityError as failure:
@@ -104,6 +124,16 @@ def withdraw(work: Casework, case_id: str, actor: Actor, reason: str) -> None:
     """The applicant takes the case back, at any time before approval. Raises MoveNotAllowed, ReasonMissing."""
     with work.change(case_id) as (session, case):
         work.move(session, case, "withdraw", actor, reason=reason)
+
+
+def case_of_source(work: Casework, source: str, source_key: str) -> str:
+    """The id of the case that was opened for this request. Raises CaseNotFound."""
+    with work.database.read() as session:
+        query = select(ApprovalCase.id).where(ApprovalCase.source == source, ApprovalCase.source_key == source_key)
+        found = session.scalar(query)
+    if found is None:
+        raise CaseNotFound(source_key)
+    return found
 
 
 def _documents(work: Casework, matter: Matter, request: CaseRequest) -> dict[str, str]:
@@ -137,12 +167,33 @@ def require_basis(session: Session, basis_case: str, *, simulated: bool) -> None
         )
 
 
-def _case(
-    work: Casework, session: Session, case_id: str, matter: Matter, request: CaseRequest, content: dict[str, Any]
-) -> ApprovalCase:
-    who = request.applicant
+def _sealed(work: Casework, request: CaseRequest, fresh: FreshCode) -> _Sealed:
+    """Raises RequestIncomplete, AddressInvalid, PersonalNumbersUnprotected."""
+    who, numbers, case_id = request.applicant, work.personal_numbers, fresh.case_id
     if not who.name.strip() or not who.code.strip():
         raise RequestIncomplete(Text("缺少申请人名称或证件号", "the applicant's name or code is missing"))
+    contacts = {
+        channel: numbers.seal(checked_address(channel, address), case_id)
+        for channel, address in request.contacts.items()
+        if address.strip()
+    }
+    return _Sealed(
+        None if who.is_organisation else numbers.seal(who.code, case_id),
+        contacts,
+        numbers.seal(fresh.shown, case_id) if contacts else b"",
+    )
+
+
+def _case(
+    work: Casework,
+    session: Session,
+    case_id: str,
+    matter: Matter,
+    request: CaseRequest,
+    content: dict[str, Any],
+    code_sealed: bytes | None,
+) -> ApprovalCase:
+    who = request.applicant
     return ApprovalCase(
         id=case_id,
         number=case_number(session, matter.case_prefix, work.today),
@@ -162,7 +213,7 @@ def _case(
         applicant_name=who.name.strip(),
         applicant_code=shown_code(who.code, who.code_type),
         applicant_code_type=who.code_type,
-        applicant_code_sealed=None if who.is_organisation else work.personal_numbers.seal(who.code, case_id),
+        applicant_code_sealed=code_sealed,
         real_name_check=request.real_name_check,
         content=content,
         received_at=work.clock.now(),

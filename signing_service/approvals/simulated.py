@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from signing_service.approvals.casework import Casework, find_case
 from signing_service.approvals.deadlines import Card, card
@@ -51,6 +52,13 @@ def convert(work: Casework, case_id: str, formal_case_id: str, actor: Actor) -> 
         case.formal_case = formal.id
         reason = f"已转为正式审批 {formal.document_number}"
         work.move(session, case, "recall", actor, reason=reason)
+
+
+def recall_replaced(work: Casework, session: Session, formal: ApprovalCase, actor: Actor) -> None:
+    """A formal case is released: the simulated files that it was opened to replace are recalled with it."""
+    query = select(ApprovalCase).where(ApprovalCase.formal_case == formal.id, ApprovalCase.state == CaseState.DELIVERED)
+    for case in session.scalars(query.order_by(ApprovalCase.id).with_for_update()):
+        work.move(session, case, "recall", actor, reason=f"已转为正式审批 {formal.document_number}")
 
 
 def lapse(work: Casework, case_id: str, actor: Actor, reason: str) -> None:

@@ -14,7 +14,19 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from hardware.errors import TokenError
-from signing_service.approvals.errors import ApprovalError, CaseNotFound, StepNotFound
+from signing_service.approvals.errors import (
+    ApprovalError,
+    CallbackRefused,
+    CaseNotFound,
+    MatterNotAllowed,
+    MatterUnknown,
+    PersonalNumbersUnprotected,
+    PlatformUnknown,
+    RequestIncomplete,
+    RouteInvalid,
+    RouteNotAllowed,
+    StepNotFound,
+)
 from signing_service.channel.errors import AgentUnknown, ChallengeOver, JobMoved, JobUnknown, StatementRefused
 from signing_service.custody.errors import CustodyUnreachable
 from signing_service.errors import ExplainedError, SigningServiceError, Text
@@ -31,6 +43,7 @@ from signing_service.people.errors import (
     TokenRefused,
     Unknown,
 )
+from signing_service.people.idempotency import InProgress
 from signing_service.pki.register import CertificateUnknown
 from signing_service.pki.rules import MoveNotAllowed
 from signing_service.seals.order_book import OrderRefused
@@ -100,6 +113,7 @@ class TooManyAsked(SigningServiceError):
     """One client asks a public address too often."""
 
     code = "too_many_requests"
+    retry_after_seconds = 1
 
     def __init__(self) -> None:
         super().__init__(
@@ -158,6 +172,15 @@ STATUSES: Statuses = {
     CertificateUnknown: 404,
     MoveNotAllowed: 409,
     StepNotFound: 404,
+    InProgress: 409,
+    PlatformUnknown: 404,
+    MatterNotAllowed: 403,
+    RouteNotAllowed: 403,
+    RouteInvalid: 422,
+    RequestIncomplete: 422,
+    MatterUnknown: 422,
+    CallbackRefused: 422,
+    PersonalNumbersUnprotected: 503,
 }
 
 
@@ -201,8 +224,8 @@ def answer(request: Request, error: ExplainedError, status: int, headers: Mappin
         given = render(request, "problem.html", status=status, error=error, request_id=request_id(request))
     if isinstance(error, TokenRefused):
         given.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    if isinstance(error, TooManyAsked):
-        given.headers["Retry-After"] = "1"
+    if (wait := getattr(error, "retry_after_seconds", None)) is not None:
+        given.headers["Retry-After"] = str(wait)
     given.headers.update(headers or {})
     return given
 

@@ -17,7 +17,6 @@ from cert_registry.licences.issue import Issuing
 from cert_registry.sharing.access import Action
 from cert_registry.sharing.grants import grant, withdraw
 from cert_registry.sharing.subscriptions import (
-    WAITS,
     AddressRefused,
     Subscription,
     SubscriptionNotFound,
@@ -29,6 +28,7 @@ from cert_registry.sharing.subscriptions import (
 from cert_registry.sharing.webhooks import EVENT_TYPE, Webhooks
 from cert_registry.web.evidence import evidence_signer
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
+from signing_service.people.deliveries import WAITS
 from tests.cert_registry.world import BUREAU, CLERK, SetClock, business, paper_code, seal
 
 KEY = ec.generate_private_key(ec.SECP256R1())

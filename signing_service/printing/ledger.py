@@ -85,6 +85,13 @@ class PrintLedger:
             session.add(quota)
             self._log(session, "quota", document, by, copies=copies)
 
+    def open(self, document: str, copies: int, by: str) -> None:
+        """Set the quota of a document that has none yet; one that an office set stays."""
+        with self.database.write() as session:
+            if session.get(PrintQuota, document) is None:
+                session.add(PrintQuota(document=document, allowed=copies))
+                self._log(session, "quota", document, by, copies=copies)
+
     def reserve(self, document: str, by: str, *, purpose: str = "", channel: str = "home") -> ReservedCopy:
         """Take one of the quota. Raises QuotaUnset, QuotaUsedUp."""
         now = self.clock.now()
@@ -154,6 +161,13 @@ class PrintLedger:
                 if copy.state in COUNTED and not (copy.state in PENDING and copy.expires_at <= now)
             ]
             return max(allowed - len(counted), 0)
+
+    def left_or(self, document: str, copies: int) -> int:
+        """The same, with what an unset quota would begin with."""
+        try:
+            return self.left(document)
+        except QuotaUnset:
+            return copies
 
     def _move(self, session: Session, serial: str, act: str, by: str, **details: Any) -> PrintCopy:
         copy = session.scalar(select(PrintCopy).where(PrintCopy.serial == serial).with_for_update())

@@ -79,7 +79,7 @@ def printed(content: dict[str, str], code: PaperCode, serial: str) -> GreyPage:
     label = CopyLabel(serial, 1, 5, "2026年11月24日", "zhengyin.example")
     text = LAYOUT
     for name, value in content.items():
-        text = text.replace("{%s}" % name, value)
+        text = text.replace("{" + name + "}", value)
     return grey_pages(make_print_copy(typeset(text, {}), label=label, code=code), DPI)[0]
 
 

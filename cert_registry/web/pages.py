@@ -18,6 +18,7 @@ from cert_registry.verification.lookup import find, refuse_other_issuer
 from cert_registry.web.calls import Trace
 from cert_registry.web.case_pages import case_pages
 from cert_registry.web.code_pages import code_pages, code_verdict
+from cert_registry.web.compare_pages import compare_pages
 from cert_registry.web.files import facts_for, finding, read_upload
 from cert_registry.web.kiosk_pages import kiosk_pages
 from cert_registry.web.parts import RegistryParts
@@ -43,6 +44,7 @@ def make_pages(parts: RegistryParts) -> APIRouter:
     if parts.applicants is not None:
         routes.include_router(case_pages(parts, parts.applicants, access, shelf))
         routes.include_router(kiosk_pages(parts, parts.applicants, access))
+        routes.include_router(compare_pages(parts, parts.applicants, access))
 
     @routes.get("/")
     def home() -> Response:

@@ -38,7 +38,10 @@ def verify_form(
 ) -> Response:
     """The verify page; nothing typed is lost. `field`: the id of the input that the problem is about."""
     status = 400 if file_missing else 200 if problem is None else status_of(problem)
-    context = {"typed": typed, "short_code": short_code, "field": field, "file_missing": file_missing}
+    context = {
+        "typed": typed, "short_code": short_code, "field": field, "file_missing": file_missing,
+        "reads_codes": parts.codes is not None, "compares": parts.applicants is not None,
+    }  # fmt: skip
     prefix = f"{parts.settings.base_url}/c/"
     return render(request, "registry/verify.html", status=status, problem=problem, code_prefix=prefix, **context)
 

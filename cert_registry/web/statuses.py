@@ -65,6 +65,7 @@ STATUS = {
     "terminal_unknown": 403,
     "card_unreadable": 422,
     "too_much_work": 422,
+    "scan_not_matched": 422,
     "no_standing_order": 503,
     "verifier_busy": 503,
     "store_unavailable": 503,

@@ -1,8 +1,8 @@
 """A scan or photo of a printed page against the page as it was handed out: aligned, differences boxed. Pure.
 
-1. even out the light, 2. align as a whole (SIFT features, a homography), 3. align tile by tile, since paper and scanners
-stretch, 4. ink that is missing and ink that was added, each beyond a tolerance of 0.25 mm, 5. grouped, and dropped where
-dust or a thin spot of toner explains it.
+1. even out the light, 2. align as a whole (SIFT features, a homography), 3. align tile by tile, since paper and
+scanners stretch, 4. ink that is missing and ink that was added, each beyond a tolerance of 0.25 mm, 5. grouped, and
+dropped where dust or a thin spot of toner explains it.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _judged(missing: Mask, added: Mask, left: int, top: int) -> Difference | Non
         return None
     rows, columns = np.nonzero(missing | added)
     return Difference(
-        (left + columns.min()) / PIXELS_PER_MM, (top + rows.min()) / PIXELS_PER_MM,
+        float(left + columns.min()) / PIXELS_PER_MM, float(top + rows.min()) / PIXELS_PER_MM,
         float(np.ptp(columns) + 1) / PIXELS_PER_MM, float(np.ptp(rows) + 1) / PIXELS_PER_MM, gone, new,
     )  # fmt: skip
 

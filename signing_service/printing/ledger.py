@@ -68,6 +68,13 @@ class ReservedCopy:
     reserved_at: datetime
     expires_at: datetime
 
+    @classmethod
+    def of(cls, row: PrintCopy) -> ReservedCopy:
+        """As it was when it was reserved."""
+        return cls(
+            row.serial, row.document, row.number, row.quota, row.purpose, row.reserved_at, row.expires_at
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class PrintLedger:

@@ -20,7 +20,8 @@ HTML = {"accept": "text/html", "accept-language": "zh"}
 DROP = """async ([name, bytes]) => {
   const data = new DataTransfer();
   data.items.add(new File([new Uint8Array(bytes)], name, { type: "application/pdf" }));
-  document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+  document.getElementById("drop").dispatchEvent(event);
 }"""
 
 

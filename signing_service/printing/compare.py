@@ -56,16 +56,14 @@ class Comparison:
 def compare_scan(scan: Grey, pages: Sequence[Grey]) -> Comparison | None:
     """`pages` at 200 dpi. None when the scan shows none of them."""
     even = _evened(scan)
-    best = max(
-        ((index, *found) for index, page in enumerate(pages) if (found := _homography(even, page))),
-        key=lambda one: one[2], default=None,
-    )  # fmt: skip
+    placed = [(index, *where) for index, page in enumerate(pages) if (where := _homography(even, page))]
+    best = max(placed, key=lambda one: one[2], default=None)
     if best is None:
         return None
     index, matrix, _ = best
     page = pages[index]
     size = (page.shape[1], page.shape[0])
-    laid = cv2.warpPerspective(even, matrix, size, flags=cv2.INTER_CUBIC, borderValue=255)
+    laid = _grey(cv2.warpPerspective(even, matrix, size, flags=cv2.INTER_CUBIC, borderValue=255))
     seen = cv2.warpPerspective(np.full_like(even, 255), matrix, size, flags=cv2.INTER_NEAREST, borderValue=0) > 0
     laid = _settled(page, laid)
     found = differences(page, laid, seen)
@@ -137,7 +135,7 @@ def _homography(scan: Grey, page: Grey) -> tuple[np.ndarray[Any, Any], int] | No
     """From scan to page, and how many features agree."""
     half_page, page_scale = _shrunk(page, max(page.shape) // 2)
     half_scan, scan_scale = _shrunk(scan, max(page.shape) * 11 // 20)
-    sift = cv2.SIFT_create(nfeatures=FEATURES)
+    sift = cv2.SIFT.create(nfeatures=FEATURES)
     of_scan, scan_marks = sift.detectAndCompute(half_scan, None)
     of_page, page_marks = sift.detectAndCompute(half_page, None)
     if scan_marks is None or page_marks is None or min(len(of_scan), len(of_page)) < FEWEST_MATCHES:
@@ -157,7 +155,7 @@ def _homography(scan: Grey, page: Grey) -> tuple[np.ndarray[Any, Any], int] | No
 
 def _settled(page: Grey, laid: Grey) -> Grey:
     """The scan moved tile by tile onto the page, by a smooth field of small shifts."""
-    soft_page, soft_laid = (cv2.GaussianBlur(one, (0, 0), 1.2) for one in (page, laid))
+    soft_page, soft_laid = (_grey(cv2.GaussianBlur(one, (0, 0), 1.2)) for one in (page, laid))
     tile, reach = round(TILE_MM * PIXELS_PER_MM), round(SEARCH_MM * PIXELS_PER_MM)
     rows, columns = max(1, page.shape[0] // tile), max(1, page.shape[1] // tile)
     shifts, weights = np.zeros((rows, columns, 2), np.float32), np.zeros((rows, columns), np.float32)
@@ -210,14 +208,14 @@ def _smooth(shifts: Floats, weights: Floats) -> Floats:
                     break
             if known.any():
                 result[row, column] = np.median(shifts[window][known], axis=0)
-    return cv2.GaussianBlur(result, (0, 0), 0.7)
+    return np.asarray(cv2.GaussianBlur(result, (0, 0), 0.7), dtype=np.float32)
 
 
 def _shrunk(grey: Grey, longest: int) -> tuple[Grey, float]:
     scale = longest / max(grey.shape)
     if scale >= 1:
         return grey, 1.0
-    return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
+    return _grey(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)), scale
 
 
 def _drawn(laid: Grey, found: Sequence[Difference]) -> bytes:
@@ -230,6 +228,11 @@ def _drawn(laid: Grey, found: Sequence[Difference]) -> bytes:
         cv2.rectangle(picture, (left, top), (right, bottom), (30, 38, 179), 4)
     done, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
     return packed.tobytes() if done else b""
+
+
+def _grey(picture: Any) -> Grey:
+    """OpenCV's results have no known type."""
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _disc(radius: int) -> Grey:

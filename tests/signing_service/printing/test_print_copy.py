@@ -201,6 +201,7 @@ def test_hidden_layer_stays_hidden(maker: CodeMaker):
 
 
 def test_seal_without_print_flag_is_painted(sealed: bytes, maker: CodeMaker):
+    """B33: a seal is on the paper even when whoever put it there forgot the print flag."""
     with pikepdf.open(io.BytesIO(sealed)) as document:
         document.pages[0].obj.Annots[0]["/F"] = 0
         changed = io.BytesIO()

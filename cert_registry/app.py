@@ -20,6 +20,7 @@ from signing_service.kernel.pages import Link
 __all__ = ["RegistryParts", "create_app"]
 WEB = Path(__file__).parent / "web"
 VERIFY = Link("/v", Text("核验", "Verify"))
+CASE = Link("/case", Text("我的办件", "My case"))
 
 
 def create_app(parts: RegistryParts) -> FastAPI:
@@ -32,7 +33,8 @@ def create_app(parts: RegistryParts) -> FastAPI:
     whole = replace(
         given,
         routers=[*given.routers, *own],
-        links=[*given.links, VERIFY],
+        links=[*given.links, *([CASE] if parts.applicants is not None else []), VERIFY],
+        static={**given.static, "/static/registry": WEB / "static"},
         templates=[*given.templates, WEB / "templates"],
     )
     app = service.create_app(parts.settings.home, whole)

@@ -14,18 +14,17 @@ from sqlalchemy import select
 from cert_registry.licences.from_approval import TOPIC
 from cert_registry.licences.register import by_approval
 from cli.department_client import DepartmentClient
+from cli.printing_desk import PrintingDesk
 from cli.registry_parts import RegistryDesk
 from cli.stage import Stage
 from cli.worker import OUTBOX
 from signing_service.app import Task, create_worker
 from signing_service.errors import SigningServiceError, Text
-from signing_service.kernel.clock import in_words
 from signing_service.kernel.outbox import OutboxMessage
 from signing_service.printing.decode import decode_page
-from signing_service.printing.ledger import PrintLedger
+from signing_service.printing.handing_out import SealedDocument, rendered
 from signing_service.printing.page_image import grey_pages
 from signing_service.printing.paper_code import PaperCode
-from signing_service.printing.print_copy import CopyLabel, make_print_copy
 
 WORKER_SECONDS, LOOK_AGAIN_SECONDS = 60.0, 0.1
 COPIES, PRINT_DPI = 5, 200
@@ -120,12 +119,11 @@ def print_at_home(stage: Stage, registry: RegistryDesk, document: str, kind: str
 
     Raises QuotaUsedUp, CopyRefused, CodeNotReadBack and the paper code's refusals.
     """
-    ledger = PrintLedger(stage.database, stage.clock)
+    desk, given = PrintingDesk(stage), SealedDocument(document, kind, sealed)
+    ledger = desk.ledger
     ledger.allow(document, COPIES, APPLICANT)
     copy = ledger.reserve(document, APPLICANT)
-    code = registry.codes.of_copy(document, kind, hashlib.sha256(sealed).digest(), copy.serial)
-    label = CopyLabel(copy.serial, copy.number, copy.quota, in_words(stage.clock.now()), registry.codes.host)
-    content = make_print_copy(sealed, label=label, code=code)
+    content = rendered(ledger, given, desk.make, copy, APPLICANT)
     ledger.rendered(copy.serial, APPLICANT, hashlib.sha256(content).hexdigest())
     read = read_back(content, registry)
     ledger.confirm(copy.serial, APPLICANT)

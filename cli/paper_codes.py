@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from cryptography import x509
 
@@ -14,10 +16,13 @@ from signing_service.custody.structures import PAPER_CODE
 from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
 from signing_service.printing.claims import Claims, CodeKind
-from signing_service.printing.issued_codes import remember_code
+from signing_service.printing.issued_codes import find_payload, remember_code
 from signing_service.printing.paper_code import CodeKey, KeyList, PaperCode, make_code, read_code
 from signing_service.printing.symbol import draw_symbol
 from signing_service.settings import Settings
+
+LICENCES = "1.2.156."
+"""How every licence identifier begins; all other subjects are case ids."""
 
 
 class PaperCodes:
@@ -68,20 +73,30 @@ class PaperCodes:
     def of_copy(self, subject: str, document_type: str, digest: bytes, serial: str) -> PaperCode:
         """The code of one print copy: the sealed file's digest and the copy's serial."""
         now = self._clock.now().replace(microsecond=0)
-        return self.make(
-            Claims(CodeKind.LICENCE, subject, document_type, now.date(), now, digest=digest, copy_serial=serial)
-        )
+        kind = CodeKind.LICENCE if subject.startswith(LICENCES) else CodeKind.APPROVAL
+        return self.make(Claims(kind, subject, document_type, now.date(), now, digest=digest, copy_serial=serial))
 
     def verified(self, text: str) -> PaperCode:
         """A scanned code's text. Raises the refusals of `printing.paper_code.read_code`."""
         return read_code(text, self.key_list(), self.prefix, now=self._clock.now())
 
+    def payload_of(self, short_code: str) -> str:
+        """What a typed short code stands for. Raises ShortCodeMistyped, ShortCodeUnknown."""
+        with self._database.read() as session:
+            return find_payload(session, short_code)
+
+    def published(self) -> Mapping[str, Any]:
+        """The key list as browsers and trust files take it, with the address that codes begin with."""
+        return {**self.key_list().as_json(), "prefix": self.prefix}
+
     def read(self, text: str) -> lookup.CodeFacts:
         """The same, in the shape that the registry asks for."""
-        claims = self.verified(text).claims
+        code = self.verified(text)
+        claims = code.claims
         details = {
             "kind": claims.kind.name.lower(), "type": claims.document_type, "dated": claims.dated.isoformat(),
             "issued_at": claims.issued_at.isoformat(), "digest": claims.digest.hex(), "copy_serial": claims.copy_serial,
+            "short_code": code.short_code,
         }  # fmt: skip
         return lookup.CodeFacts(claims.subject, details)
 

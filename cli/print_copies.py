@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from signing_service.errors import SigningServiceError, Text
 
 if TYPE_CHECKING:
     from cli.stage import Stage
+    from signing_service.printing.handing_out import SealedDocument
     from signing_service.printing.ledger import PrintLedger, ReservedCopy
     from signing_service.printing.paper_code import PaperCode
 
@@ -37,15 +37,6 @@ class PrintUsage(SigningServiceError):
     """An option or file that cannot be followed."""
 
     code = "print_usage"
-
-
-@dataclass(frozen=True, slots=True)
-class SealedDocument:
-    """A sealed file, the name under which the ledger counts its copies, and its type for the paper code."""
-
-    subject: str
-    type: str
-    content: bytes
 
 
 @app.command("allow")
@@ -67,14 +58,16 @@ def copy(
     purpose: Annotated[str, typer.Option("--purpose", help="Printed on it and kept in the ledger.")] = "",
 ) -> None:
     """Make one copy through the ledger: to a file, or to a printer whose job the ledger follows."""
+    from cli.printing_desk import PrintingDesk
     from signing_service.kernel.blobs import write_atomically
+    from signing_service.printing.handing_out import rendered
 
     if (output is None) == (not printer):
         raise PrintUsage(Text("请指定 -o 或 --printer 之一。", "Name either -o or --printer."))
     with _stage(ctx) as stage:
         sealed, ledger, officer = _sealed(stage, document), _ledger(stage), _officer(stage, by)
         reserved = ledger.reserve(sealed.subject, officer, purpose=purpose, channel="window")
-        content = _make(stage, sealed, reserved)
+        content = rendered(ledger, sealed, PrintingDesk(stage).make, reserved, officer)
         if output is None:
             job = _print(stage, ledger, reserved, content, printer, officer)
             where = job
@@ -114,6 +107,21 @@ def void(
         _ledger(stage).void(serial, _officer(stage, by), reason)
 
 
+@app.command("terminal")
+def terminal(
+    ctx: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Such as hall-1.")],
+    printer: Annotated[str, typer.Option("--printer", help="The terminal's printer: ipp://host:port/path.")],
+    name: Annotated[str, typer.Option("--name", help="Where it stands.")] = "",
+    card_file: Annotated[str, typer.Option("--card-file", help="File that the ID-card reader's driver writes.")] = "",
+) -> None:
+    """Register a self-service terminal (or anew); prints the key that its browser is given once at /kiosk."""
+    from cli.opened_home import open_home
+    from signing_service.printing.terminals import Terminals
+
+    typer.echo(Terminals(open_home(ctx.obj.home).home).put(id_, name, printer, card_file))
+
+
 @app.command("keys")
 def keys(ctx: typer.Context) -> None:
     """The public keys of this home's paper codes: the trust file of `print read --keys`."""
@@ -121,7 +129,7 @@ def keys(ctx: typer.Context) -> None:
 
     with _stage(ctx) as stage:
         codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
-        typer.echo(json.dumps({**codes.key_list().as_json(), "prefix": codes.prefix}, indent=2))
+        typer.echo(json.dumps(codes.published(), indent=2))
 
 
 @app.command("read")
@@ -176,6 +184,7 @@ def _sealed(stage: Stage, document: str) -> SealedDocument:
     from cert_registry.licences.register import by_identifier
     from signing_service.approvals.casework import case_id_of
     from signing_service.approvals.course_view import view_case
+    from signing_service.printing.handing_out import SealedDocument
 
     if document.startswith("1.2.156."):
         with stage.database.read() as session:
@@ -190,28 +199,13 @@ def _sealed(stage: Stage, document: str) -> SealedDocument:
     return SealedDocument(case_id, APPROVAL, stage.blobs.get(view.document_digest))
 
 
-def _make(stage: Stage, sealed: SealedDocument, reserved: ReservedCopy) -> bytes:
-    from cli.paper_codes import PaperCodes
-    from signing_service.kernel.clock import in_words
-    from signing_service.printing.print_copy import CopyLabel, make_print_copy
-
-    codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
-    digest = hashlib.sha256(sealed.content).digest()
-    code = codes.of_copy(sealed.subject, sealed.type, digest, reserved.serial)
-    printed = in_words(reserved.reserved_at)
-    label = CopyLabel(reserved.serial, reserved.number, reserved.quota, printed, codes.host, reserved.purpose)
-    return make_print_copy(sealed.content, label=label, code=code)
-
-
 def _print(
     stage: Stage, ledger: PrintLedger, reserved: ReservedCopy, content: bytes, printer: str, officer: str
 ) -> str:
-    from signing_service.kernel.outbound import Outbound, OutboundPolicy
-    from signing_service.printing.ipp import IppPrinter
+    from cli.printing_desk import PrintingDesk
     from signing_service.printing.print_run import print_reserved
 
-    outbound = Outbound(OutboundPolicy(stage.settings.outbound_hosts))
-    job = print_reserved(ledger, reserved, content, IppPrinter(printer, outbound), officer, wait=time.sleep)
+    job = print_reserved(ledger, reserved, content, PrintingDesk(stage).printer(printer), officer, wait=time.sleep)
     return job.name
 
 

@@ -14,9 +14,10 @@ from cert_registry.licences.issue import Issuing
 from cert_registry.settings import registry_settings
 from cert_registry.sharing.copies import CopyDraft
 from cert_registry.web.evidence import evidence_signer
-from cert_registry.web.parts import EVIDENCE_TYPE, RegistryParts
+from cert_registry.web.parts import EVIDENCE_TYPE, ApplicantParts, RegistryParts
 from cli import cast
 from cli.paper_codes import PaperCodes
+from cli.printing_desk import PrintingDesk
 from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
 from cli.verification_reports import ReportDesk
@@ -30,6 +31,7 @@ from signing_service.pades.placing import Placing
 from signing_service.pades.ports import Timestamper
 from signing_service.people.departments import Department
 from signing_service.people.oauth import TokenEndpoint
+from signing_service.printing.terminals import Terminals
 from signing_service.verification.ports import StatusSource
 from signing_service.verification.worker import WorkerLimits
 from signing_service.web.oauth_endpoints import caller_of
@@ -116,8 +118,8 @@ class RegistryDesk:
             department = session.get(Department, department_id)
             return frozenset() if department is None else frozenset({department.code})
 
-    def parts(self, tokens: TokenEndpoint, service: Parts) -> RegistryParts:
-        """Everything that the API is given; `service` is what it is added to."""
+    def parts(self, tokens: TokenEndpoint, service: Parts, origin: str = "") -> RegistryParts:
+        """What API and pages are given; `service` is what it is added to, `origin` where browsers find us."""
         stage = self._stage
         return RegistryParts(
             database=stage.database,
@@ -137,6 +139,10 @@ class RegistryDesk:
             department_codes=self._codes_of,
             service=service,
             reports=self._reports,
+            codes=self.codes,
+            applicants=ApplicantParts(
+                stage.work, PrintingDesk(stage), Terminals(stage.settings.home), origin or stage.settings.base_url
+            ),
         )
 
 

@@ -42,7 +42,7 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     stage = open_stage(settings)
     tokens = TokenEndpoint(stage.database, stage.clock, f"{settings.base_url}/oauth2/token")
     registry = RegistryDesk(stage, http_timestamper(settings, url))
-    return create_app(registry.parts(tokens, _signing_parts(stage, tokens, make_home_desk(stage, url), url)))
+    return create_app(registry.parts(tokens, _signing_parts(stage, tokens, make_home_desk(stage, url), url), url))
 
 
 def make_home_desk(stage: Stage, url: str) -> Desk:

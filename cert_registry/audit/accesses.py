@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,7 +45,14 @@ def accesses(
     session: Session, identifier: str, *, refusals: bool, limit: int, before: int | None = None
 ) -> tuple[list[AccessRow], int | None]:
     """The newest first, and the cursor for more. `before`: only entries older than this one."""
-    query = select(AuditEntry).where(AuditEntry.subject == f"licence:{identifier}", AuditEntry.kind.in_(KINDS))
+    return accesses_to(session, [f"licence:{identifier}"], refusals=refusals, limit=limit, before=before)
+
+
+def accesses_to(
+    session: Session, subjects: Sequence[str], *, refusals: bool, limit: int, before: int | None = None
+) -> tuple[list[AccessRow], int | None]:
+    """The same for several objects of the log together: a case and the licence that came of it."""
+    query = select(AuditEntry).where(AuditEntry.subject.in_(subjects), AuditEntry.kind.in_(KINDS))
     if not refusals:
         query = query.where(AuditEntry.result == ALLOWED)
     if before is not None:

@@ -1,4 +1,4 @@
-"""Pages for everyone: verify a licence by file or identifier (/v), by paper code (/c/…), and the API's page."""
+"""Pages for everyone: verify by file, identifier or short code (/v), and the API's page; the others are put in here."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from cert_registry.errors import ExplainedError
 from cert_registry.licences.errors import LicenceNotFound
 from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.status_facts import standing_of
-from cert_registry.verification.lookup import find, identifier_of_code, refuse_other_issuer
+from cert_registry.verification.lookup import find, refuse_other_issuer
 from cert_registry.web.calls import Trace
+from cert_registry.web.case_pages import case_pages
+from cert_registry.web.code_pages import code_pages, code_verdict
+from cert_registry.web.compare_pages import compare_pages
 from cert_registry.web.files import facts_for, finding, read_upload
+from cert_registry.web.kiosk_pages import kiosk_pages
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.public_access import PublicAccess
 from cert_registry.web.report_pages import report_pages
+from cert_registry.web.scan_pages import code_of_copy, scan_pages, verify_form
 from cert_registry.web.shelf import Shelf
 from cert_registry.web.statuses import status_of
 from cert_registry.web.verdicts import shown_licence, shown_refusal, shown_report
@@ -34,6 +39,12 @@ def make_pages(parts: RegistryParts) -> APIRouter:
     routes, access = APIRouter(include_in_schema=False), PublicAccess(parts)
     shelf = Shelf(parts.settings.home.home / "uploads")
     routes.include_router(report_pages(parts, access, shelf))
+    if parts.codes is not None:
+        routes.include_router(code_pages(parts, access, parts.codes))
+    if parts.applicants is not None:
+        routes.include_router(case_pages(parts, parts.applicants, access, shelf))
+        routes.include_router(kiosk_pages(parts, parts.applicants, access))
+        routes.include_router(compare_pages(parts, parts.applicants, access))
 
     @routes.get("/")
     def home() -> Response:
@@ -41,17 +52,20 @@ def make_pages(parts: RegistryParts) -> APIRouter:
 
     @routes.get("/v")
     def start(request: Request) -> Response:
-        return render(request, "registry/verify.html", problem=None, typed="")
+        return verify_form(request, parts)
 
     @routes.post("/v/identifier")
     def by_identifier(request: Request, identifier: Annotated[str, Form(max_length=LONGEST)] = "") -> Response:
         return _answer(request, access, lambda: LicenceIdentifier.parse(identifier), identifier)
 
+    if parts.codes is not None:
+        routes.include_router(scan_pages(parts, access, parts.codes))
+
     @routes.post("/v/file")
     def by_file(request: Request, file: Annotated[UploadFile | None, File()] = None) -> Response:
         access.count(request)
         if file is None or not file.filename:
-            return render(request, "registry/verify.html", status=400, problem=None, typed="", file_missing=True)
+            return verify_form(request, parts, file_missing=True)
         content = read_upload(file, parts.settings.most_upload_bytes)
         report = parts.verify_file(content, file.filename, facts_for(parts, None, ""))
 
@@ -59,17 +73,11 @@ def make_pages(parts: RegistryParts) -> APIRouter:
             return finding(parts, session, content, report, now, trace, language_of(request))
 
         found = access.run(request, work)
+        if (code := code_of_copy(parts, report, content)) is not None:
+            return code_verdict(request, access, code, is_copy=True)
         kept = shelf.put(content, parts.clock.now())
         shown = shown_report(found, file.filename, language_of(request), kept)
         return render(request, "registry/verdict.html", verdict=shown, issues_reports=parts.reports is not None)
-
-    @routes.get("/c/{payload}")
-    def by_code(request: Request, payload: str) -> Response:
-        return _answer(request, access, lambda: _identifier_of(parts, payload), "")
-
-    @routes.get("/c/")
-    def no_code(request: Request) -> Response:
-        return RedirectResponse("/v", status_code=303)
 
     @routes.get("/api/docs")
     def documentation(request: Request) -> Response:
@@ -80,13 +88,6 @@ def make_pages(parts: RegistryParts) -> APIRouter:
     return routes
 
 
-def _identifier_of(parts: RegistryParts, payload: str) -> LicenceIdentifier:
-    """The paper code's licence. Raises what the reader raises: not ours, altered."""
-    facts = parts.read_code(f"{parts.settings.base_url}/c/{payload}")
-    with parts.database.read() as session:
-        return identifier_of_code(session, facts)
-
-
 def _answer(request: Request, access: PublicAccess, read: Callable[[], LicenceIdentifier], typed: str) -> Response:
     """The verdict page of an identifier; what cannot be read goes back to the form, with what was typed."""
     access.count(request)
@@ -95,7 +96,7 @@ def _answer(request: Request, access: PublicAccess, read: Callable[[], LicenceId
         identifier = read()
     except ExplainedError as refusal:
         if typed:
-            return render(request, "registry/verify.html", status=status_of(refusal), problem=refusal, typed=typed)
+            return verify_form(request, parts, refusal, typed=typed)
         return render(
             request, "registry/verdict.html", status=status_of(refusal), verdict=shown_refusal(refusal, language)
         )

@@ -16,9 +16,14 @@ from cert_registry.settings import RegistrySettings
 from cert_registry.sharing.copies import SealCopy
 from cert_registry.verification.lookup import CodeReader, EngineVerify, OtherRegistry
 from signing_service.app import Parts
+from signing_service.approvals.casework import Casework
 from signing_service.kernel.blobs import BlobStore
 from signing_service.kernel.clock import Clock
 from signing_service.kernel.database import Database
+from signing_service.printing.handing_out import SealedDocument
+from signing_service.printing.ipp import IppPrinter
+from signing_service.printing.ledger import PrintLedger, ReservedCopy
+from signing_service.printing.terminals import Terminals
 
 EVIDENCE_TYPE = "zhengyin-evidence+jwt"
 
@@ -81,6 +86,47 @@ class Reports(Protocol):
         ...
 
 
+class Codes(Protocol):
+    """Paper codes as verifiers without our keys need them."""
+
+    def published(self) -> Mapping[str, Any]:
+        """The list of public keys, when it was published, and the address that codes begin with."""
+        ...
+
+    def payload_of(self, short_code: str) -> str:
+        """What a typed short code stands for. Raises ShortCodeMistyped, ShortCodeUnknown."""
+        ...
+
+
+class Printing(Protocol):
+    """Copies on paper: the ledger, the copy's file, printers."""
+
+    @property
+    def ledger(self) -> PrintLedger: ...
+
+    def make(self, sealed: SealedDocument, copy: ReservedCopy) -> bytes:
+        """The copy's PDF with a paper code of its own. Raises CopyRefused and custody's errors."""
+        ...
+
+    def as_handed_out(self, sealed: SealedDocument, copy: ReservedCopy, text: str) -> bytes:
+        """The file as it was when its code's text was made."""
+        ...
+
+    def printer(self, address: str, *, allow: str = "") -> IppPrinter:
+        """`allow`: a host that an operator named for this printer, besides those of the settings."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicantParts:
+    """The applicant's pages. `origin`: our own address as browsers name it; writes from elsewhere are refused."""
+
+    work: Casework
+    printing: Printing
+    terminals: Terminals
+    origin: str
+
+
 @dataclass(frozen=True, slots=True)
 class RegistryParts:
     """`service`: what the signing service's application is made of; the registry is added to it."""
@@ -104,3 +150,5 @@ class RegistryParts:
     other_registries: Mapping[str, OtherRegistry] = field(default_factory=dict)
     service: Parts | None = None
     reports: Reports | None = None
+    codes: Codes | None = None
+    applicants: ApplicantParts | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
 
 from cert_registry.errors import ExplainedError, RegistryError, Text
+from cert_registry.web.downloads import pdf_download
 from cert_registry.web.files import facts_for
 from cert_registry.web.parts import RegistryParts, Reports
 from cert_registry.web.public_access import PublicAccess
@@ -57,7 +57,7 @@ def report_pages(parts: RegistryParts, access: PublicAccess, shelf: Shelf) -> AP
         length = parts.verify_file(content, "", facts_for(parts, None, ""))["intact_revision"]
         if length is None:
             raise NoIntactVersion
-        return _pdf(content[:length], "盖章时的版本.pdf")
+        return pdf_download(content[:length], "盖章时的版本.pdf")
 
     @routes.post("/v/report")
     def issue(
@@ -92,7 +92,7 @@ def report_pages(parts: RegistryParts, access: PublicAccess, shelf: Shelf) -> AP
         except ExplainedError as refusal:
             status = status_of(refusal)
             return render(request, "registry/report_fetch.html", status=status, problem=refusal, number=number)
-        return _pdf(content, f"核验报告 {number.strip()}.pdf")
+        return pdf_download(content, f"核验报告 {number.strip()}.pdf")
 
     return routes
 
@@ -101,9 +101,3 @@ def _desk(parts: RegistryParts) -> Reports:
     if parts.reports is None:
         raise NoReportsHere
     return parts.reports
-
-
-def _pdf(content: bytes, name: str) -> Response:
-    """As a download under a Chinese name (RFC 6266)."""
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}", "Cache-Control": "no-store"}
-    return Response(content, media_type="application/pdf", headers=headers)

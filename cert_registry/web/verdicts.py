@@ -10,6 +10,7 @@ from cert_registry.errors import ExplainedError, Language, Text
 from cert_registry.licences.catalogue import LicenceType
 from cert_registry.licences.register import Licence
 from cert_registry.licences.standing import Standing
+from cert_registry.verification.code_status import CodeStanding
 from signing_service.verification.written_report import CHECK_NAMES, KIND_NAMES, RESULT_NAMES
 
 Colour = Literal["passed", "unsure", "failed"]
@@ -53,6 +54,7 @@ def shown_report(found: Mapping[str, Any], name: str, language: Language, kept: 
     intact = report["intact_revision"] if report["modified_after_signing"] else None
     return {
         **_page(colour, report["summary" + suffix], found["reason"], facts, language),
+        "pair": _pair_of_file(found["verdict"], found["usable_now"], language),
         "advice": report["advice" + suffix],
         "signatures": [_shown_signature(one, language) for one in report["signatures"]],
         "checks": [_shown_check(check, language) for check in report["checks"]],
@@ -86,10 +88,43 @@ def _shown_check(check: Mapping[str, str], language: Language) -> dict[str, str]
     return {"number": number, "name": shown, "result": result, "detail": check["detail"]}
 
 
+def shown_code(standing: CodeStanding, language: Language) -> dict[str, Any]:
+    """By paper code: today's status first, what the code proves beside it, and whether it was seen before."""
+    colours: dict[str, Colour] = {"yes": "passed", "no": "failed"}
+    colour = colours.get(standing.usable_now, "unsure")
+    if standing.reason == "simulated":
+        colour = "unsure"
+    facts = [(label, value.in_(language)) for label, value in standing.facts]
+    hint = standing.seen_before.in_(language) if standing.seen_before else ""
+    shown = _page(colour, standing.sentence.in_(language), standing.reason, facts, language)
+    then = Text("二维码未被改动", "The code is unaltered")
+    return {**shown, "hint": hint, "pair": _pair("passed", then, colour, language)}
+
+
 def shown_refusal(error: ExplainedError, language: Language) -> dict[str, Any]:
     """Not found, another's, not readable: never green, and never said to be a forgery."""
     advice = error.advice.in_(language) if error.advice else ""
     return {**_page("unsure", error.what.in_(language), error.code, [], language), "advice": advice}
+
+
+def _pair_of_file(verdict: str, usable_now: str, language: Language) -> list[dict[str, str]]:
+    then: dict[str, tuple[Colour, Text]] = {
+        "passed": ("passed", Text("真实,未改动", "genuine and unaltered")),
+        "failed": ("failed", Text("不能作为凭证", "no evidence")),
+    }
+    now: dict[str, Colour] = {"yes": "passed", "no": "failed"}
+    colour, word = then.get(verdict, ("unsure", WORDS["unsure"]))
+    return _pair(colour, word, now.get(usable_now, "unsure"), language)
+
+
+def _pair(then: Colour, word: Text, now: Colour, language: Language) -> list[dict[str, str]]:
+    """ "At sealing" and "now", side by side: the one does not follow from the other."""
+    today = {"passed": Text("可以使用", "may be used"), "failed": WORDS["failed"], "unsure": WORDS["unsure"]}[now]
+    return [
+        {"label": Text("盖章(签发)时", "At sealing").in_(language), "sign": SIGNS[then], "colour": then,
+         "word": word.in_(language)},
+        {"label": Text("现在", "Now").in_(language), "sign": SIGNS[now], "colour": now, "word": today.in_(language)},
+    ]  # fmt: skip
 
 
 def _page(
@@ -102,6 +137,8 @@ def _page(
         "sentence": sentence,
         "reason": reason,
         "facts": [(label.in_(language), value) for label, value in facts],
+        "pair": [],
+        "note": "",
         "advice": "",
         "signatures": [],
         "checks": [],

@@ -5,13 +5,15 @@ A lost code is replaced at the window; the principal hands out sub-codes to name
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from sqlalchemy import select
 
 from signing_service.approvals.casework import Casework
-from signing_service.approvals.errors import RequestIncomplete
+from signing_service.approvals.errors import CodeRefused, RequestIncomplete, TooManyTries
 from signing_service.approvals.query_codes import (
     ALL_RIGHTS,
     Access,
@@ -24,6 +26,7 @@ from signing_service.approvals.query_codes import (
 )
 from signing_service.approvals.rules import Actor
 from signing_service.errors import SigningServiceError, Text
+from signing_service.kernel.audit_log import Act
 
 MOST_SUB_CODES = 10
 
@@ -41,16 +44,31 @@ class RightMissing(SigningServiceError):
 
 
 def open_with_code(work: Casework, number: str, code: str, *, client: str) -> Access:
-    """Enter, and log who did. Raises CodeRefused, TooManyTries."""
-    access = enter(work.database, number, code, client=client, at=work.clock.now())
+    """Enter, and log who did; a refusal is logged under a hash of what was typed. Raises CodeRefused, TooManyTries."""
+    try:
+        access = enter(work.database, number, code, client=client, at=work.clock.now())
+    except (CodeRefused, TooManyTries) as refusal:
+        typed = hashlib.sha256(number.strip().encode()).hexdigest()[:16]
+        work.audit.refuse(
+            work.database,
+            Act("case.opened_with_code", "public", f"case-number:{typed}"),
+            work.clock.now(),
+            refusal.code,
+        )
+        raise
     with work.change(access.case_id) as (session, case):
         work.log(session, case, "opened_with_code", as_actor(access), person=access.person)
     return access
 
 
 def use(work: Casework, access: Access, right: Right, **details: str) -> None:
-    """Log a view, download or print before it happens. Raises RightMissing."""
+    """Log a view, download or print before it happens; its refusal too. Raises RightMissing."""
     if right not in access.rights:
+        act = Act(
+            f"case.code_{right}", as_actor(access).id, f"case:{access.case_id}",
+            details={"person": access.person, **details},
+        )  # fmt: skip
+        work.audit.refuse(work.database, act, work.clock.now(), RightMissing.code)
         raise RightMissing
     with work.change(access.case_id) as (session, case):
         work.log(session, case, f"code_{right}", as_actor(access), person=access.person, **details)
@@ -75,6 +93,32 @@ def give_sub_code(work: Casework, access: Access, *, person: str, rights: Iterab
             session, fresh, by=as_actor(access).id, at=work.clock.now(), person=person.strip(), rights=sorted(wanted),
             expires_on=expires_on,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SubCode:
+    """A code that a principal gave away; the code itself is shown once only and is not kept."""
+
+    person: str
+    rights: tuple[Right, ...]
+    issued_at: datetime
+    expires_on: date | None
+    ended: bool
+
+
+def sub_codes(work: Casework, access: Access) -> list[SubCode]:
+    """All that were given for this case, newest first, ended ones included. Raises RightMissing."""
+    if Right.SHARE not in access.rights:
+        raise RightMissing
+    query = select(QueryCode).where(QueryCode.case_id == access.case_id, QueryCode.person != "")
+    with work.database.read() as session:
+        return [
+            SubCode(
+                row.person, tuple(right for right in Right if right in row.rights), row.issued_at, row.expires_on,
+                row.withdrawn_at is not None or (row.expires_on is not None and row.expires_on < work.today),
+            )
+            for row in session.scalars(query.order_by(QueryCode.id.desc()))
+        ]  # fmt: skip
 
 
 def withdraw_sub_code(work: Casework, access: Access, person: str) -> int:

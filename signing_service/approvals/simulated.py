@@ -101,11 +101,16 @@ class CaseFacts:
             case_id = session.scalar(query)
             if case_id is None:
                 return Facts()
-            case = find_case(session, case_id)
-            recalled = case.ended_at if CaseState(case.state) is CaseState.RECALLED else None
-            formal = session.get(ApprovalCase, case.formal_case) if case.formal_case else None
-            number = formal.document_number if formal is not None else None
-            return Facts(known=True, simulated=case.simulated, recalled_at=recalled, replaced_by=number or "")
+            return facts_of_case(session, case_id)
+
+
+def facts_of_case(session: Session, case_id: str) -> Facts:
+    """The same for a case that is known by its id. Raises CaseNotFound."""
+    case = find_case(session, case_id)
+    recalled = case.ended_at if CaseState(case.state) is CaseState.RECALLED else None
+    formal = session.get(ApprovalCase, case.formal_case) if case.formal_case else None
+    number = formal.document_number if formal is not None else None
+    return Facts(known=True, simulated=case.simulated, recalled_at=recalled, replaced_by=number or "")
 
 
 def _require_simulated(case: ApprovalCase) -> None:

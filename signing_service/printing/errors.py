@@ -77,7 +77,7 @@ class UnknownKey(CodeRefusal):
 
 
 class StaleKeyList(CodeRefusal):
-    """The key is not on the list, and the list is too old to tell."""
+    """The list is too old to tell: keys may have been added or withdrawn since."""
 
     code = "code_stale_keys"
     WHAT = Text("本机的密钥清单过旧,无法判断这个二维码。", "The list of keys here is too old to judge this code.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import String, Text, update
+from sqlalchemy import String, Text, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from signing_service.kernel.database import Base, UtcDateTime
@@ -56,12 +57,18 @@ def find_payload(session: Session, typed: str) -> str:
     return row.payload
 
 
-def count_sighting(session: Session, code: PaperCode, at: datetime) -> Sightings:
+def sightings_of(session: Session, serials: Iterable[str]) -> dict[str, Sightings]:
+    """How often the codes of print copies were verified, by the copies' serials."""
+    rows = session.scalars(select(IssuedCode).where(IssuedCode.copy_serial.in_(list(serials))))
+    return {row.copy_serial: Sightings(row.times_seen, row.last_seen) for row in rows}
+
+
+def count_sighting(session: Session, short_code: str, at: datetime) -> Sightings:
     """Count one verification; returns those before it. Never touches a quota. Codes that are not kept count as new."""
-    row = session.get(IssuedCode, code.short_code, with_for_update=True)
+    row = session.get(IssuedCode, short_code, with_for_update=True)
     if row is None:
         return Sightings(0, None)
     before = Sightings(row.times_seen, row.last_seen)
-    change = update(IssuedCode).where(IssuedCode.short_code == code.short_code)
+    change = update(IssuedCode).where(IssuedCode.short_code == short_code)
     session.execute(change.values(times_seen=IssuedCode.times_seen + 1, last_seen=at))
     return before

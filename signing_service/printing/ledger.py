@@ -68,6 +68,13 @@ class ReservedCopy:
     reserved_at: datetime
     expires_at: datetime
 
+    @classmethod
+    def of(cls, row: PrintCopy) -> ReservedCopy:
+        """As it was when it was reserved."""
+        return cls(
+            row.serial, row.document, row.number, row.quota, row.purpose, row.reserved_at, row.expires_at
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class PrintLedger:
@@ -84,6 +91,13 @@ class PrintLedger:
             quota.allowed = copies
             session.add(quota)
             self._log(session, "quota", document, by, copies=copies)
+
+    def open(self, document: str, copies: int, by: str) -> None:
+        """Set the quota of a document that has none yet; one that an office set stays."""
+        with self.database.write() as session:
+            if session.get(PrintQuota, document) is None:
+                session.add(PrintQuota(document=document, allowed=copies))
+                self._log(session, "quota", document, by, copies=copies)
 
     def reserve(self, document: str, by: str, *, purpose: str = "", channel: str = "home") -> ReservedCopy:
         """Take one of the quota. Raises QuotaUnset, QuotaUsedUp."""
@@ -154,6 +168,13 @@ class PrintLedger:
                 if copy.state in COUNTED and not (copy.state in PENDING and copy.expires_at <= now)
             ]
             return max(allowed - len(counted), 0)
+
+    def left_or(self, document: str, copies: int) -> int:
+        """The same, with what an unset quota would begin with."""
+        try:
+            return self.left(document)
+        except QuotaUnset:
+            return copies
 
     def _move(self, session: Session, serial: str, act: str, by: str, **details: Any) -> PrintCopy:
         copy = session.scalar(select(PrintCopy).where(PrintCopy.serial == serial).with_for_update())

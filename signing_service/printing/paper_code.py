@@ -136,16 +136,19 @@ def make_code(claims: Claims, key: CodeKey, sign: SignCallable, prefix: str) -> 
 def read_code(text: str, keys: KeyList, prefix: str, *, now: datetime) -> PaperCode:
     """Verify a scanned code, in this order; raises the first refusal.
 
-    1. our address (NotOurCode, WrongPrefix), 2. whole and well-formed (CodeTruncated, CodeMalformed), 3. a key that we
-    know (StaleKeyList when the list is older than seven days, else UnknownKey), 4. the signature, by any key of that id
-    (BadCodeSignature), 5. key in force when the code was made (KeyNotInForce), 6. not expired (CodeExpired).
+    1. our address (NotOurCode, WrongPrefix), 2. whole and well-formed (CodeTruncated, CodeMalformed), 3. a list of keys
+    not older than seven days (StaleKeyList: a key may have come or gone since) and on it the code's key (UnknownKey),
+    4. the signature, by any key of that id (BadCodeSignature), 5. key in force when the code was made (KeyNotInForce),
+    6. not expired (CodeExpired). The browser does the same (cert_registry/web/static/paper-code.js).
     """
-    payload = _without_prefix(text.strip(), prefix)  # 1
+    payload = payload_in(text.strip(), prefix)  # 1
     signed = parse_sign1(_decoded(payload))  # 2
     claims = _claims(signed.payload)
     candidates = keys.candidates(signed.key_id)  # 3
+    if now - keys.published_at > LIST_GOOD_FOR:
+        raise StaleKeyList
     if not candidates:
-        raise StaleKeyList if now - keys.published_at > LIST_GOOD_FOR else UnknownKey
+        raise UnknownKey
     signers = [key for key in candidates if signed.is_signed_by(key.public_key)]  # 4
     if not signers:
         raise BadCodeSignature
@@ -156,8 +159,11 @@ def read_code(text: str, keys: KeyList, prefix: str, *, now: datetime) -> PaperC
     return PaperCode(claims, signed.key_id, prefix.lower(), payload)
 
 
-def _without_prefix(text: str, prefix: str) -> str:
-    """The payload. Schemes and hosts compare without case, since some scanners change it."""
+def payload_in(text: str, prefix: str) -> str:
+    """The payload of a scanned text. Schemes and hosts compare without case, since some scanners change it.
+
+    Raises NotOurCode, WrongPrefix.
+    """
     if len(text) > LONGEST_TEXT:
         raise NotOurCode
     if text[: len(prefix)].lower() == prefix.lower():

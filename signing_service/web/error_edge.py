@@ -14,10 +14,13 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from hardware.errors import TokenError
+from signing_service.approvals.access import RightMissing
+from signing_service.approvals.code_sessions import VisitOver
 from signing_service.approvals.errors import (
     ApprovalError,
     CallbackRefused,
     CaseNotFound,
+    CodeRefused,
     MatterNotAllowed,
     MatterUnknown,
     PersonalNumbersUnprotected,
@@ -26,6 +29,7 @@ from signing_service.approvals.errors import (
     RouteInvalid,
     RouteNotAllowed,
     StepNotFound,
+    TooManyTries,
 )
 from signing_service.channel.errors import AgentUnknown, ChallengeOver, JobMoved, JobUnknown, StatementRefused
 from signing_service.custody.errors import CustodyUnreachable
@@ -46,6 +50,7 @@ from signing_service.people.errors import (
 from signing_service.people.idempotency import InProgress
 from signing_service.pki.register import CertificateUnknown
 from signing_service.pki.rules import MoveNotAllowed
+from signing_service.printing.errors import CopyNotFound
 from signing_service.seals.order_book import OrderRefused
 from signing_service.seals.register import SealUnknown
 from signing_service.seals.rules import SealMoveNotAllowed
@@ -167,6 +172,11 @@ STATUSES: Statuses = {
     CustodyUnreachable: 503,
     TooManyAsked: 429,
     ApprovalError: 409,
+    VisitOver: 401,
+    CodeRefused: 403,
+    RightMissing: 403,
+    TooManyTries: 429,
+    CopyNotFound: 404,
     CaseNotFound: 404,
     BatchUnknown: 404,
     CertificateUnknown: 404,

@@ -7,11 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
+
+from cli.processes import running
+
+from .browsing import chromium
 
 
 def zhengyin(home: Path, *arguments: str, language: str = "en_US.UTF-8") -> subprocess.CompletedProcess[str]:
@@ -50,3 +56,17 @@ def untouched(demo: Demo) -> Demo:
 
 def _as_made(home: Path) -> Path:
     return home.with_name("as-made")
+
+
+@pytest.fixture(scope="session")
+def served(demo: Demo) -> Iterator[str]:
+    """The address of a server on the demo's home."""
+    with running(demo.home, "serve", "--port", "0", "--json", log=demo.home / "logs" / "serve-tests.log") as ready:
+        yield str(ready["url"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for a module's tests; each test has a profile of its own (`browsing.phone`)."""
+    with chromium() as launched:
+        yield launched

@@ -178,6 +178,16 @@ def _read_code(text: str) -> CodeFacts:
     return CodeFacts(payload, {"kind": kind})
 
 
+class NoKeys:
+    """Paper codes whose payload is the identifier itself: `_read_code` takes them as they are."""
+
+    def published(self) -> Mapping[str, Any]:
+        return {"published_at": "2026-11-24T07:04:00+00:00", "keys": [], "prefix": CODE_PREFIX}
+
+    def payload_of(self, short_code: str) -> str:
+        return short_code
+
+
 def _check_token(token: str) -> Caller:
     caller = CALLERS.get(token.removeprefix("token-"))
     if caller is None:
@@ -211,7 +221,7 @@ def registry(
         settings=registry_settings(settings), authenticate=by_bearer(_check_token),
         evidence=evidence_signer(trust.evidence.certificate, sign_evidence),
         verify_file=lambda content, name, status: trust.judge(content, name, status, clock.now()),
-        read_code=_read_code, paper_code=lambda _draft: SVG, seal=seal, seal_copy=seal_copy,
+        read_code=_read_code, codes=NoKeys(), paper_code=lambda _draft: SVG, seal=seal, seal_copy=seal_copy,
         reports=ReportsInMemory(trust, ReportBook(issuing.database, clock, AuditLog(), "示核验"), clock),
         other_registries={FOREIGN: OtherRegistry("示例省登记局", "https://other.example.cn/v")},
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 import time
@@ -10,10 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
+from pyhanko.pdf_utils.generic import StreamObject
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from cert_registry.app import create_app
 from cert_registry.web.shelf import MOST_BYTES, NoLongerKept, Shelf
@@ -57,6 +61,33 @@ def test_the_sealed_version_can_be_downloaded(registry: Registry) -> None:
     assert reply.content == content.rstrip(b"\r\n") or reply.content == content
     assert "filename*=UTF-8''" in reply.headers["content-disposition"]
     assert "真实有效" in upload(registry, reply.content)
+
+
+def test_a_change_after_sealing_is_the_headline_not_a_detail(registry: Registry) -> None:
+    """B35: an incremental update that a viewer would hide among the details."""
+    content = sealed_file(registry)
+    writer = IncrementalPdfFileWriter(io.BytesIO(content), strict=False)
+    overlay = writer.add_object(StreamObject(stream_data=b"0 0 200 200 re f"))
+    writer.add_stream_to_page(0, overlay)
+    target = io.BytesIO()
+    writer.write(target)
+    assert target.getvalue().startswith(content)
+    page = upload(registry, target.getvalue())
+    headline = page.partition("<details")[0]
+    assert "✖" in headline.partition("</h1>")[0]
+    assert "盖章后内容有变动" in headline
+    assert "不能作为凭证" in headline
+
+
+def test_an_encrypted_upload_gets_a_verdict_page(registry: Registry) -> None:
+    """B20: a file that needs a password is named as such, never an error of the server."""
+    with pikepdf.new() as document:
+        document.add_blank_page()
+        target = io.BytesIO()
+        document.save(target, encryption=pikepdf.Encryption(user="secret", owner="secret"))
+    page = upload(registry, target.getvalue())
+    assert "✔" not in page.partition("<details")[0]
+    assert "password_needed" in page
 
 
 def test_an_intact_file_offers_no_older_version(registry: Registry) -> None:

@@ -134,7 +134,7 @@ def test_sightings_are_counted_and_take_no_quota(ledger: PrintLedger, maker: Cod
         remember_code(session, code)
     for times in range(3):
         with ledger.database.write() as session:
-            before = count_sighting(session, code, NOW)
+            before = count_sighting(session, code.short_code, NOW)
         assert before.times == times
     assert before.last == NOW
     assert ledger.left(DOCUMENT) == 5

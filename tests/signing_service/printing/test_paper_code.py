@@ -134,8 +134,12 @@ def test_unknown_key_and_stale_list(maker: CodeMaker):
         read_code(text, other, PREFIX, now=NOW + timedelta(days=8))
 
 
-def test_known_key_outlives_its_list(maker: CodeMaker):
-    assert read_code(maker.code().text, maker.keys, PREFIX, now=NOW + timedelta(days=400)).claims == CLAIMS
+def test_an_old_list_vouches_for_no_key(maker: CodeMaker):
+    """The key may have been withdrawn since: a list older than seven days tells nothing, a fresh one everything."""
+    text, later = maker.code().text, NOW + timedelta(days=400)
+    with pytest.raises(StaleKeyList):
+        read_code(text, maker.keys, PREFIX, now=later)
+    assert read_code(text, KeyList(maker.keys.keys, later), PREFIX, now=later).claims == CLAIMS
 
 
 def test_rolled_key(maker: CodeMaker):

@@ -155,6 +155,28 @@ def test_full_page_gets_an_extra_sheet(maker: CodeMaker):
     assert "附页" in text_of(copy)
 
 
+@pytest.mark.parametrize("free", ["bottom", "top", "left", "right"])
+def test_each_margin_is_used_when_it_alone_is_free(maker: CodeMaker, free: str):
+    """Measured on the rendered page: the margin lines, the rule and the code stand on paper that was white."""
+    inset = dict.fromkeys(("bottom", "top", "left", "right"), 0) | {free: 45}
+    pads = ", ".join(f"{side}: {size}mm" for side, size in inset.items())
+    dark = f"#pad({pads})[#rect(width: 100%, height: 100%, fill: luma(60))]"
+    page = typeset(f"#set page(width: 210mm, height: 297mm, margin: 0mm)\n{dark}", {})
+    code = maker.code()
+    copy = make_print_copy(page, label=LABEL, code=code)
+    before, after = grey_pages(page, 200)[0].astype(int), grey_pages(copy, 200)[0].astype(int)
+    assert codes_on(copy) == [[code.text]]
+    assert np.abs(before - after)[before < 100].max() <= 30
+    new = (after < 160) & (before > 200)
+    rows, columns = np.nonzero(new)
+    height, width = new.shape
+    near = {"bottom": rows.min() > height * 0.8, "top": rows.max() < height * 0.2,
+            "left": columns.max() < width * 0.3, "right": columns.min() > width * 0.7}  # fmt: skip
+    assert near[free]
+    lines = new if free in ("bottom", "top") else new.T
+    assert max(_longest_run(line) for line in lines) / 200 * 25.4 == pytest.approx(100, abs=0.6)
+
+
 def test_every_page_is_marked(maker: CodeMaker):
     code = maker.code()
     copy = make_print_copy(sheet(210, 297, lines=20, pages=3), label=LABEL, code=code)
@@ -179,6 +201,7 @@ def test_hidden_layer_stays_hidden(maker: CodeMaker):
 
 
 def test_seal_without_print_flag_is_painted(sealed: bytes, maker: CodeMaker):
+    """B33: a seal is on the paper even when whoever put it there forgot the print flag."""
     with pikepdf.open(io.BytesIO(sealed)) as document:
         document.pages[0].obj.Annots[0]["/F"] = 0
         changed = io.BytesIO()

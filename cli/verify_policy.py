@@ -80,11 +80,11 @@ def _fetcher(options: Options, settings: Settings | None, database: Database | N
 def facts_of(settings: Settings, database: Database) -> StatusSource:
     """All that this home knows of documents."""
     from cert_registry.licences.status_facts import LicenceStatusFacts
+    from cli.home_blobs import home_blobs
     from cli.known_facts import home_facts
-    from signing_service.kernel.blobs import LocalBlobs
     from signing_service.kernel.clock import SystemClock
 
-    return home_facts(database, LocalBlobs(settings.blobs), LicenceStatusFacts(database, SystemClock()))
+    return home_facts(database, home_blobs(settings), LicenceStatusFacts(database, SystemClock()))
 
 
 def read_certificates(path: Path) -> list[bytes]:

@@ -14,12 +14,15 @@ from cert_registry.web.pages import make_pages
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.status_lists import make_status_lists
 from cert_registry.web.statuses import install
+from cert_registry.web.supervision_act_pages import make_supervision_acts
+from cert_registry.web.supervision_pages import make_supervision
 from signing_service import app as service
 from signing_service.kernel.pages import Link
 
 __all__ = ["RegistryParts", "create_app"]
 WEB = Path(__file__).parent / "web"
 VERIFY = Link("/v", Text("核验", "Verify"))
+SUPERVISION = Link("/supervision", Text("监察", "Supervision"))
 
 
 def create_app(parts: RegistryParts) -> FastAPI:
@@ -28,11 +31,13 @@ def create_app(parts: RegistryParts) -> FastAPI:
     The OpenAPI document is at /api/openapi.json, a page for people at /api/docs.
     """
     given = parts.service or service.Parts(database=parts.database, clock=parts.clock)
-    own = (make_api(parts), make_log(parts.database), make_status_lists(parts), make_pages(parts))
+    own = [make_api(parts), make_log(parts.database), make_status_lists(parts), make_pages(parts)]
+    if parts.supervision is not None:
+        own += [make_supervision_acts(parts.supervision), make_supervision(parts.supervision)]
     whole = replace(
         given,
         routers=[*given.routers, *own],
-        links=[*given.links, VERIFY],
+        links=[*given.links, VERIFY, *([SUPERVISION] if parts.supervision is not None else [])],
         templates=[*given.templates, WEB / "templates"],
     )
     app = service.create_app(parts.settings.home, whole)

@@ -15,6 +15,7 @@ from cert_registry.licences.issue import Issuing
 from cert_registry.settings import RegistrySettings
 from cert_registry.sharing.copies import SealCopy
 from cert_registry.verification.lookup import CodeReader, EngineVerify, OtherRegistry
+from cert_registry.web.supervision_parts import SupervisionParts
 from signing_service.app import Parts
 from signing_service.kernel.blobs import BlobStore
 from signing_service.kernel.clock import Clock
@@ -104,3 +105,4 @@ class RegistryParts:
     other_registries: Mapping[str, OtherRegistry] = field(default_factory=dict)
     service: Parts | None = None
     reports: Reports | None = None
+    supervision: SupervisionParts | None = None

@@ -46,6 +46,8 @@ STATUS = {
     "upload_no_longer_kept": 410,
     "no_intact_version": 404,
     "no_reports_here": 404,
+    "supervision_order_unknown": 404,
+    "supervision_order_refused": 409,
     "verification_report_unknown": 404,
     "no_standing_order": 503,
     "verifier_busy": 503,

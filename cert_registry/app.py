@@ -14,6 +14,8 @@ from cert_registry.web.pages import make_pages
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.status_lists import make_status_lists
 from cert_registry.web.statuses import install
+from cert_registry.web.supervision_act_pages import make_supervision_acts
+from cert_registry.web.supervision_pages import make_supervision
 from signing_service import app as service
 from signing_service.kernel.pages import Link
 
@@ -21,6 +23,7 @@ __all__ = ["RegistryParts", "create_app"]
 WEB = Path(__file__).parent / "web"
 VERIFY = Link("/v", Text("核验", "Verify"))
 CASE = Link("/case", Text("我的办件", "My case"))
+SUPERVISION = Link("/supervision", Text("监察", "Supervision"))
 
 
 def create_app(parts: RegistryParts) -> FastAPI:
@@ -29,11 +32,18 @@ def create_app(parts: RegistryParts) -> FastAPI:
     The OpenAPI document is at /api/openapi.json, a page for people at /api/docs.
     """
     given = parts.service or service.Parts(database=parts.database, clock=parts.clock)
-    own = (make_api(parts), make_log(parts.database), make_status_lists(parts), make_pages(parts))
+    own = [make_api(parts), make_log(parts.database), make_status_lists(parts), make_pages(parts)]
+    if parts.supervision is not None:
+        own += [make_supervision_acts(parts.supervision), make_supervision(parts.supervision)]
     whole = replace(
         given,
         routers=[*given.routers, *own],
-        links=[*given.links, *([CASE] if parts.applicants is not None else []), VERIFY],
+        links=[
+            *given.links,
+            *([CASE] if parts.applicants is not None else []),
+            VERIFY,
+            *([SUPERVISION] if parts.supervision is not None else []),
+        ],
         static={**given.static, "/static/registry": WEB / "static"},
         templates=[*given.templates, WEB / "templates"],
     )

@@ -108,6 +108,41 @@ def verify(
         raise typer.Exit(DOES_NOT_HOLD)
 
 
+@app.command()
+def erase(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option(help="The decision or request that asks for it; stays in the log.")],
+    actor: Annotated[str, typer.Option(help="Entries whose actor is this id, e.g. applicant:… or officer-7.")] = "",
+    about: Annotated[str, typer.Option(help="Entries about this object, e.g. case:….")] = "",
+    confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase a person from the log: actor, certificate, digest, details and the salt go for ever; the proofs stay whole.
+
+    Time, kind, object and result remain, and each entry's place in the tree. It cannot be undone. That it was done,
+    how often and why is an entry of its own.
+    """
+    from cli.erasing import Erasing, NothingToErase, erase_entries
+
+    language, wanted = _language(ctx), Erasing(actor, about, reason)
+    settings = home_settings(ctx)
+    count = wanted.count(settings)
+    if not count:
+        raise NothingToErase
+    if not confirmed:
+        asked = Text(
+            f"将永久删除 {count} 条记录中的个人信息,不能恢复。请输入 {count} 确认",
+            f"What {count} entries say of the person is erased for ever. Type {count} to confirm",
+        )
+        if typer.prompt(asked.in_(language), err=True) != str(count):
+            raise typer.Exit(1)
+    done = erase_entries(settings, wanted)
+    if as_json:
+        typer.echo(json.dumps({"erased": done}))
+    else:
+        typer.echo(Text(f"已删除 {done} 条记录中的个人信息。", f"Erased the person in {done} entries.").in_(language))
+
+
 def _wanted(about: list[str], files: dict[str, bytes], held: list[int]) -> Wanted:
     from cert_registry.audit.export import Wanted
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import tomllib
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from signing_service.errors import SigningServiceError, Text
 from signing_service.evidence.checkpoint import LogKey
 from signing_service.evidence.log_checkpoints import LogCheckpoints, LogSigner
 from signing_service.evidence.log_tree import sequence_entries
+from signing_service.evidence.mail_witness import MailServer, MailWitness
 from signing_service.evidence.witness import FolderWitness, ServerWitness, Witness
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
@@ -39,16 +41,16 @@ class WitnessesUnreadable(SigningServiceError):
             Text(f"无法读取见证处清单 {path}。", f"The list of witnesses {path} cannot be read."),
             why=Text(f"原因:{why}。", f"Cause: {why}."),
             advice=Text(
-                '每处写一节 [[witness]]:folder = "目录",或 url = "地址" 和 key = "Ed25519 公钥的 base64"。',
+                '每处写一节 [[witness]]:folder = "目录",或 url 和 key(Ed25519 公钥),或 mail、server、sender。',
                 'Write a section [[witness]] for each: folder = "PATH", or url = "ADDRESS" and key = "base64 of its '
-                'Ed25519 key".',
+                'Ed25519 key", or mail, server and sender.',
             ),
         )
 
 
 def home_checkpoints(stage: Stage, timestamper: Timestamper) -> LogCheckpoints:
     """The log of an opened home. Raises ServiceNotInCustody, WitnessesUnreadable."""
-    keys = [_key_of(certificate) for certificate in known_log_certificates(stage)[0]]
+    keys = [key_of(certificate) for certificate in known_log_certificates(stage)[0]]
 
     def sign(body: bytes) -> bytes:
         on_curve = isinstance(keys[0], EllipticCurvePublicKey)
@@ -91,8 +93,8 @@ def origin(settings: Settings) -> str:
     return f"{settings.base_url.partition('://')[2].rstrip('/')}/log"
 
 
-def witnesses(settings: Settings, keys: Sequence[LogKey]) -> list[Witness]:
-    """Those that the operator named. Raises WitnessesUnreadable."""
+def witnesses(settings: Settings, keys: Sequence[LogKey] = ()) -> list[Witness]:
+    """Those that the operator named. Without `keys` they have names and keep nothing. Raises WitnessesUnreadable."""
     path = settings.home / FILE_NAME
     if not path.exists():
         return []
@@ -106,13 +108,28 @@ def witnesses(settings: Settings, keys: Sequence[LogKey]) -> list[Witness]:
 def _witness(settings: Settings, keys: Sequence[LogKey], entry: dict[str, Any]) -> Witness:
     if entry.keys() == {"folder"}:
         return FolderWitness(Path(entry["folder"]), *keys)
+    if "mail" in entry:
+        return _mailbox(settings, keys, dict(entry))
     if entry.keys() != {"url", "key"}:
         raise ValueError(f"a witness has folder, or url and key, not {', '.join(sorted(entry)) or 'nothing'}")
     cosigner = Ed25519PublicKey.from_public_bytes(base64.b64decode(entry["key"], validate=True))
     return ServerWitness(entry["url"], cosigner, Outbound(OutboundPolicy(settings.outbound_hosts)))
 
 
-def _key_of(certificate: bytes) -> LogKey:
+def _mailbox(settings: Settings, keys: Sequence[LogKey], entry: dict[str, Any]) -> Witness:
+    """mail, server (HOST:PORT), sender; and where it is so: security, user, password_file, every_minutes."""
+    recipient, sender, every = entry.pop("mail"), entry.pop("sender"), entry.pop("every_minutes", 60)
+    host, _, port = entry.pop("server").rpartition(":")
+    security, user, password = entry.pop("security", "tls"), entry.pop("user", ""), entry.pop("password_file", "")
+    if entry or security not in ("tls", "starttls", "none") or not host:
+        raise ValueError(f"a mailbox is not described so: {recipient}")
+    file = settings.home / password if password else None
+    server = MailServer(host, int(port), security, user, file)
+    return MailWitness(server, sender, recipient, *keys, every=timedelta(minutes=every))
+
+
+def key_of(certificate: bytes) -> LogKey:
+    """The public key of a log certificate (DER). Raises ServiceNotInCustody for one of no known kind."""
     key = x509.load_der_x509_certificate(certificate).public_key()
     if not isinstance(key, EllipticCurvePublicKey | Ed25519PublicKey):
         raise ServiceNotInCustody(LOG)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
+from cli.home_blobs import home_blobs
 from signing_service.approvals.applicants import PersonalNumbers
 from signing_service.approvals.casework import Casework
 from signing_service.approvals.matter_catalogue import MatterCatalogue
 from signing_service.approvals.working_days import WorkingDays
 from signing_service.custody.ports import CustodyPort
-from signing_service.kernel.blobs import LocalBlobs
 from signing_service.kernel.clock import SystemClock
 from signing_service.kernel.database import Database
 from signing_service.settings import Settings
@@ -50,4 +50,4 @@ def home_casework(settings: Settings, database: Database, custody: Callable[[], 
     days = WorkingDays.read(calendar) if calendar.exists() else WorkingDays()
     numbers = HomeNumbers(settings, custody or (lambda: open_custody(settings)))
     matters = MatterCatalogue.read()
-    return Casework(database, LocalBlobs(settings.blobs), SystemClock(), matters, days, numbers)
+    return Casework(database, home_blobs(settings), SystemClock(), matters, days, numbers)

@@ -9,11 +9,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli import schema
 from cli.certificates_in_use import certificates_in_use, issuers_known, sample_certificates, service_tokens
+from cli.evidence_log import FILE_NAME, witnesses
 from hardware.doctor.examination import examine
 from signing_service.custody.client import CustodyClient
 from signing_service.custody.errors import CustodyUnreachable
 from signing_service.errors import SigningServiceError, Text
-from signing_service.kernel.clock import SystemClock
+from signing_service.evidence.witness_health import unwitnessed
+from signing_service.kernel.clock import SystemClock, in_words
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundFailed, OutboundPolicy, OutboundRefused
 from signing_service.pki.address_health import network_findings
@@ -73,7 +75,33 @@ def record_findings(settings: Settings, database: Database, now: datetime) -> li
     with database.read() as session:
         found = register_findings(session, now, production=not settings.is_demo)
         found += clock_findings(session, now)
-    return found + certificates_in_use(settings, database)
+    return [*found, *certificates_in_use(settings, database), *witness_findings(settings, database, now)]
+
+
+def witness_findings(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
+    """Whether somebody outside holds a recent checkpoint of the audit log."""
+    advice = Text("见 docs/guide/auditor.md 的“见证处”。", "See docs/guide/auditor.md about witnesses.")
+    try:
+        known = {witness.name: witness.every for witness in witnesses(settings)}
+    except SigningServiceError as failure:
+        yield Finding(Level.FAIL, failure.code, FILE_NAME, failure.what, failure.advice or advice)
+        return
+    if not known and not settings.is_demo:
+        words = Text("没有系统之外的见证处。", "There is no witness outside this home.")
+        yield Finding(Level.WARN, "witness_missing", FILE_NAME, words, advice)
+    with database.read() as session:
+        behind = unwitnessed(session, known, now)
+    for each in behind:
+        last = in_words(each.since) if each.since else "-"
+        words = Text(
+            f"见证处 {each.witness} 很久没有收到检查点(最近一次:{last})。",
+            f"The witness {each.witness} has had no checkpoint for long (the last one: {last}).",
+        )
+        cure = Text(
+            "请检查后台是否运行、见证处是否可达:zhengyin audit checkpoint。",
+            "See that the worker runs and the witness can be reached: zhengyin audit checkpoint.",
+        )
+        yield Finding(Level.WARN, "witness_old", each.witness, words, cure)
 
 
 def token_findings(settings: Settings, now: datetime, services: set[str] | None) -> Iterator[Finding]:

@@ -48,6 +48,12 @@ def missing_revisions(database: Database) -> list[str]:
         return sorted(heads - set(MigrationContext.configure(connection).get_current_heads()))
 
 
+def present_revisions(database: Database) -> list[str]:
+    """The revisions that the database is at, one for each branch."""
+    with database.engine.connect() as connection:
+        return sorted(MigrationContext.configure(connection).get_current_heads())
+
+
 def differences(database: Database) -> list[Any]:
     """What the rooms declare and the migrated database lacks, or the other way round. Empty when they agree."""
     load_tables()

@@ -9,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from cli.home_blobs import home_blobs
 from cli.opened_home import load_picture
 from cli.seal_processes import Work, batch_book, home_seals, is_alive, run_processes, this_worker
 from cli.sealing import NoStandingOrder
 from hardware.ports import Mechanism
 from signing_service.app import Task, Worker, create_worker
-from signing_service.kernel.blobs import LocalBlobs
 from signing_service.kernel.database import Database
 from signing_service.kernel.jobs import Jobs
 from signing_service.pades.batch_book import LEASE, BatchBook
@@ -75,7 +75,7 @@ def new_batch(settings: Settings, register: SealRegister, request: BatchRequest)
 def documents_of(settings: Settings, batch: SealBatch) -> FolderDocuments | BlobDocuments:
     if batch.folder:
         return FolderDocuments(Path(batch.folder), Path(batch.output))
-    return BlobDocuments(LocalBlobs(settings.blobs))
+    return BlobDocuments(home_blobs(settings))
 
 
 def authorise_list(settings: Settings, book: BatchBook, batch: SealBatch, holder: SigningKey, mechanism: Mechanism,

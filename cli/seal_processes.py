@@ -16,10 +16,10 @@ from hashlib import sha256
 from multiprocessing import connection
 from pathlib import Path
 
+from cli.home_blobs import home_blobs
 from cli.opened_home import open_custody, open_home
 from signing_service.custody.keys import SealKey
 from signing_service.kernel.audit_log import AuditLog
-from signing_service.kernel.blobs import LocalBlobs
 from signing_service.kernel.clock import SystemClock
 from signing_service.kernel.database import Database
 from signing_service.pades.batch_book import LEASE, BatchBook
@@ -93,9 +93,7 @@ def seal_in_process(work: Work) -> None:
     book = batch_book(database, work.lease)
     batch = book.find(work.batch_id)
     documents = (
-        FolderDocuments(Path(batch.folder), Path(batch.output))
-        if batch.folder
-        else BlobDocuments(LocalBlobs(settings.blobs))
+        FolderDocuments(Path(batch.folder), Path(batch.output)) if batch.folder else BlobDocuments(home_blobs(settings))
     )
     parent = os.getppid()
     sealer = BatchSealer(book, batch, documents, home_seals(settings, book, batch, work.url), this_worker(work.home))

@@ -173,25 +173,25 @@ class _Run:
         self._fetch(batch)
 
     def _fetch(self, batch: SealBatch) -> None:
-        from signing_service.kernel.blobs import LocalBlobs
+        from cli.home_blobs import home_blobs
         from signing_service.pades.batch_documents import place
         from signing_service.pades.batch_tables import ItemState
 
-        blobs = LocalBlobs(self._settings.blobs)
+        blobs = home_blobs(self._settings)
         for item in self._book.items(batch.id, states=[ItemState.SEALED]):
             if item.id not in self._placed:
                 place(blobs.get(item.result), self._output / item.output, item.id)
                 self._placed.add(item.id)
 
     def _enter(self, batch: SealBatch) -> None:
-        from signing_service.kernel.blobs import LocalBlobs
+        from cli.home_blobs import home_blobs
         from signing_service.pades.batch_folder import as_items
         from signing_service.pades.batch_tables import ItemState
 
         known = self._book.items(batch.id)
         items = as_items(batch.id, self._found(known), beside=self._beside, known=len(known))
         if self._queue:
-            blobs, entered = LocalBlobs(self._settings.blobs), {item.id for item in known}
+            blobs, entered = home_blobs(self._settings), {item.id for item in known}
             for item in items:
                 if item.state == ItemState.PENDING and item.id not in entered:
                     blobs.put((self._source / item.name).read_bytes())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from cert_registry.licences.status_facts import LicenceStatusFacts
 from cli.data_keys import HomeVault
+from cli.home_blobs import home_blobs
 from cli.home_casework import home_casework
 from cli.known_facts import home_facts
 from cli.opened_home import open_custody
@@ -16,7 +17,7 @@ from signing_service.approvals.casework import Casework
 from signing_service.approvals.examining import Finding
 from signing_service.custody.ports import CustodyPort
 from signing_service.kernel.audit_log import AuditLog
-from signing_service.kernel.blobs import LocalBlobs
+from signing_service.kernel.blobs import BlobStore
 from signing_service.kernel.clock import Clock, SystemClock
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
@@ -41,7 +42,7 @@ class Stage:
     settings: Settings
     clock: Clock
     database: Database
-    blobs: LocalBlobs
+    blobs: BlobStore
     custody: CustodyPort
     pki: PkiServices
     work: Casework
@@ -97,7 +98,7 @@ class Stage:
 def open_stage(settings: Settings) -> Stage:
     """Open the home's database and reach custody. Raises ServiceCertificateMissing where no ceremony was held."""
     clock, database = SystemClock(), Database(settings.database_url)
-    custody, blobs = open_custody(settings), LocalBlobs(settings.blobs)
+    custody, blobs = open_custody(settings), home_blobs(settings)
     register = CertificateRegister(database, clock, AuditLog())
     work = home_casework(settings, database, lambda: custody)
     return Stage(settings, clock, database, blobs, custody, pki_over(register, custody, settings), work)

@@ -68,9 +68,8 @@ def verify(
     _one_of(file, identifier, code)
     if report is not None and not (file and for_whom and purpose):
         raise typer.BadParameter("--report needs FILE, --for and --purpose / 出具报告须给出文件、--for 和 --purpose")
-    options = Options(
-        trust or [], crl or [], moment(at), offline, freshness, fetch_host or [], require_policy or [], recipient, matter
-    )
+    judged_at, hosts, policies = moment(at), fetch_host or [], require_policy or []
+    options = Options(trust or [], crl or [], judged_at, offline, freshness, hosts, policies, recipient, matter)
     extras = Extras(save_intact, etsi, report, for_whom, purpose, archive)
     with _opened(ctx.obj.home) as (settings, database):
         if file is not None:

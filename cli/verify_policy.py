@@ -104,8 +104,8 @@ def facts_of(settings: Settings, database: Database, options: Options) -> Status
     """All that this home knows of documents, purpose-bound copies included."""
     from cert_registry.licences.status_facts import LicenceStatusFacts
     from cert_registry.sharing.copies import copy_by_digest, fact_for_named
+    from cli.home_blobs import home_blobs
     from cli.known_facts import home_facts
-    from signing_service.kernel.blobs import LocalBlobs
     from signing_service.kernel.clock import SystemClock
 
     def copies(digest: str) -> tuple[str, CopyFact] | None:
@@ -116,7 +116,7 @@ def facts_of(settings: Settings, database: Database, options: Options) -> Status
             return copy.identifier, fact_for_named(copy, options.recipient, options.matter)
 
     licences = LicenceStatusFacts(database, SystemClock(), copies)
-    return home_facts(database, LocalBlobs(settings.blobs), licences)
+    return home_facts(database, home_blobs(settings), licences)
 
 
 def read_certificates(path: Path) -> list[bytes]:

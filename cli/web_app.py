@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 
 from cert_registry.app import create_app
+from cert_registry.audit.supervision_orders import SupervisionBook
+from cert_registry.web.supervision_parts import SupervisionParts
 from cli.registry_parts import RegistryDesk
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
@@ -42,7 +46,11 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     stage = open_stage(settings)
     tokens = TokenEndpoint(stage.database, stage.clock, f"{settings.base_url}/oauth2/token")
     registry = RegistryDesk(stage, http_timestamper(settings, url))
-    return create_app(registry.parts(tokens, _signing_parts(stage, tokens, make_home_desk(stage, url), url), url))
+    desk = make_home_desk(stage, url)
+    parts = registry.parts(tokens, _signing_parts(stage, tokens, desk, url), url)
+    book = SupervisionBook(stage.database, stage.clock, AuditLog())
+    supervision = SupervisionParts(current=desk.browsers.current, work=stage.work, book=book)
+    return create_app(replace(parts, supervision=supervision))
 
 
 def make_home_desk(stage: Stage, url: str) -> Desk:

@@ -15,6 +15,7 @@ from cert_registry.licences.issue import Issuing
 from cert_registry.settings import RegistrySettings
 from cert_registry.sharing.copies import SealCopy
 from cert_registry.verification.lookup import CodeReader, EngineVerify, OtherRegistry
+from cert_registry.web.supervision_parts import SupervisionParts
 from signing_service.app import Parts
 from signing_service.approvals.casework import Casework
 from signing_service.kernel.blobs import BlobStore
@@ -152,3 +153,4 @@ class RegistryParts:
     reports: Reports | None = None
     codes: Codes | None = None
     applicants: ApplicantParts | None = None
+    supervision: SupervisionParts | None = None

@@ -46,6 +46,8 @@ STATUS = {
     "upload_no_longer_kept": 410,
     "no_intact_version": 404,
     "no_reports_here": 404,
+    "supervision_order_unknown": 404,
+    "supervision_order_refused": 409,
     "verification_report_unknown": 404,
     "code_refused": 403,
     "too_many_tries": 429,

@@ -39,7 +39,8 @@ class Matter:
     """`statutory_days` and `promised_days` are working days from acceptance. Text templates name fields in braces.
 
     `labels`: Chinese names of the request's fields, in the order of the form. `licence_fields`: what the licence shows,
-    as templates over the request's fields and applicant, title, matter_name, legal_basis, decision.
+    as templates over the request's fields and applicant, title, matter_name, legal_basis, decision. `materials`: what
+    may be asked of an applicant, as published (材料清单); empty: not published here.
     """
 
     code: str
@@ -62,6 +63,7 @@ class Matter:
     route: tuple[StepPlan, ...]
     labels: Mapping[str, str]
     licence_fields: Mapping[str, str]
+    materials: tuple[str, ...] = ()
 
     @property
     def required_fields(self) -> frozenset[str]:
@@ -114,6 +116,7 @@ def _read(path: Path) -> Matter:
 def _matter(entries: dict[str, Any]) -> Matter:
     issuer, route = entries.pop("issuer"), entries.pop("route")
     entries["paragraphs"] = tuple(entries["paragraphs"])
+    entries["materials"] = tuple(entries.get("materials", ()))
     matter = Matter(
         **entries,
         issuer_code=issuer["code"],

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, String, Text, select
+from sqlalchemy import LargeBinary, String, Text, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from signing_service import errors
@@ -119,6 +119,9 @@ class LogCheckpoints:
             last = newest(session)
             if last is None or session.get(LogWitnessed, (last.size, witness.name)) is not None:
                 return
+            taken = session.scalar(select(func.max(LogWitnessed.at)).where(LogWitnessed.witness == witness.name))
+        if taken is not None and self._clock.now() - taken < witness.every:
+            return
         receipt = witness.keep(last.note, self._proof_to(last.size))
         with self._database.write() as session:
             session.merge(LogWitnessed(size=last.size, witness=witness.name, at=self._clock.now(), receipt=receipt))

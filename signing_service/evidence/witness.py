@@ -1,13 +1,14 @@
 """Places outside the home that keep the log's checkpoints, and refuse one that does not extend what they hold.
 
 Whoever rewrites the log or puts an older database in its place cannot rewrite what a witness has. A folder on another
-file system, or another server that speaks C2SP tlog-witness.
+file system, or another server that speaks C2SP tlog-witness; `mail_witness` is a mailbox.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from signing_service.kernel.blobs import write_atomically
 from signing_service.kernel.outbound import Outbound, Reply
 
 SUFFIX = ".checkpoint"
+AT_ONCE = timedelta(0)
 OK, CONFLICT, UNPROCESSABLE = 200, 409, 422
 
 
@@ -61,6 +63,11 @@ class Witness(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def every(self) -> timedelta:
+        """It is brought a checkpoint at most once in this time."""
+        ...
+
     def keep(self, note: str, proof_from: Callable[[int], Sequence[bytes]]) -> str:
         """Keep a note; `proof_from(old)` shows that it extends the tree of `old` leaves. Returns a receipt.
 
@@ -71,6 +78,8 @@ class Witness(Protocol):
 
 class FolderWitness:
     """One file a checkpoint, never overwritten: a mounted share, a second disk, a write-once medium."""
+
+    every = AT_ONCE
 
     def __init__(self, folder: Path, *keys: LogKey) -> None:
         """`keys`: the log's present key, and earlier ones that signed what is held."""
@@ -106,6 +115,8 @@ class ServerWitness:
 
     Its answer 409 names the size that it holds; the first question therefore says 0.
     """
+
+    every = AT_ONCE
 
     def __init__(self, url: str, key: Ed25519PublicKey, outbound: Outbound) -> None:
         self._url, self._key, self._outbound = url, key, outbound

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +49,10 @@ class BlobStore(Protocol):
         """The bytes, checked against the digest. Raises BlobMissing, BlobDamaged."""
         ...
 
+    def digests(self) -> Iterator[str]:
+        """Of everything that it holds, in order."""
+        ...
+
 
 class LocalBlobs:
     """A folder of files named by digest, two levels deep."""
@@ -71,6 +76,10 @@ class LocalBlobs:
         if hashlib.sha256(content).hexdigest() != digest:
             raise BlobDamaged(digest)
         return content
+
+    def digests(self) -> Iterator[str]:
+        found = self._folder.glob("[0-9a-f][0-9a-f]/*")
+        return iter(sorted(path.name for path in found if not path.name.startswith(".")))
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest

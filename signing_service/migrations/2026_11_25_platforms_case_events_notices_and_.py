@@ -6,7 +6,7 @@ from alembic import op
 from signing_service.kernel import database
 
 revision = "4f85ead476dc"
-down_revision = "19329d1232a6"
+down_revision = "f26d9337e147"
 branch_labels = None
 depends_on = None
 

@@ -1,4 +1,4 @@
-"""Edited digits, names and dates of 3 mm are found on scans; dust and misprint are not. A sample of the bench's cases."""
+"""Edited digits, names and dates of 3 mm are found on scans, dust and misprint are not: a sample of the bench."""
 
 from __future__ import annotations
 

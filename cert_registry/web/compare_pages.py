@@ -82,8 +82,7 @@ def compare_pages(parts: RegistryParts, applicants: ApplicantParts, access: Publ
         except ExplainedError as refusal:
             return render(request, "registry/compare.html", status=status_of(refusal), problem=refusal)
         picture = "data:image/jpeg;base64," + base64.b64encode(result.aligned).decode()
-        context = {"result": result, "picture": picture, "verdict": original.shown}
-        return render(request, "registry/compared.html", **context)
+        return render(request, "registry/compared.html", result=result, picture=picture, verdict=original.shown)
 
     return routes
 

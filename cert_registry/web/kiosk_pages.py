@@ -109,9 +109,9 @@ class Kiosk:
             return  # the ledger has it as void, with the reason; the page shows that
 
     def _held(self, session: Session, number: str) -> list[Licence]:
-        hashed = self.parts.vault.lookup_hash(number, RESIDENT_NUMBER)
+        hashes = self.parts.vault.lookups(number, RESIDENT_NUMBER)
         types = [kind.code for kind in self.parts.catalogue]
-        return by_holder(session, hashed, types, 0, MOST_LICENCES)
+        return by_holder(session, hashes, types, 0, MOST_LICENCES)
 
 
 def kiosk_pages(parts: RegistryParts, applicants: ApplicantParts, access: PublicAccess) -> APIRouter:

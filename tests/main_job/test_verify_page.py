@@ -10,6 +10,7 @@ import httpx
 import pypdfium2
 import pytest
 import qrcode
+import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
@@ -85,7 +86,7 @@ def test_everything_works_without_scripts(browser: Browser, served: str, demo: D
         assert page.inner_text("h1").startswith("✔")
         page.goto(f"{served}/v")
         page.set_input_files("#picture", picture)
-        page.click("form[action='/v/picture'] button:last-of-type")
+        page.click("form[action='/v/picture'] button.main")
         assert page.inner_text("h1").startswith("✔")
         assert "二维码未被改动" in page.inner_text(".pair")
 
@@ -118,11 +119,11 @@ def test_another_hosts_code_is_refused_and_never_followed(served: str) -> None:
 def test_the_camera_finds_the_code_and_opens_its_page(served: str, demo: Demo, tmp_path: Path) -> None:
     """A camera that sees the printed page: Chromium plays a file as one. It has no detector here: stills are sent."""
     film = tmp_path / "camera.mjpeg"
-    page_picture = Image.open(io.BytesIO(printed_page(demo, 130)))
-    frame = Image.new("L", (1280, 1600), 255)
-    frame.paste(page_picture.convert("L"), (20, 20))
+    whole = Image.open(io.BytesIO(printed_page(demo, 200))).convert("L")
+    code = zxingcpp.read_barcodes(whole)[0].position
+    left, top = max(code.top_left.x - 400, 0), max(code.top_left.y - 300, 0)
     still = io.BytesIO()
-    frame.save(still, "JPEG", quality=90)
+    whole.crop((left, top, left + 1280, top + 960)).save(still, "JPEG", quality=90)
     film.write_bytes(still.getvalue() * 30)
     camera = (
         "--use-fake-device-for-media-stream",

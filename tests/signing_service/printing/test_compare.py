@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Edited digits, names and dates of 3 mm are found on scans; dust and misprint are not. A sample of the bench."""
-=======
 """Edited digits, names and dates of 3 mm are found on scans, dust and misprint are not: a sample of the bench."""
->>>>>>> w-h
 
 from __future__ import annotations
 

@@ -37,6 +37,7 @@ def print_rows(rows: Iterable[Row]) -> bool:
     """Prints each row as soon as it is there; whether all bounds are met."""
     met = True
     for row in rows:
-        print(f"| {row.name} | {row.value:.4g} | {row.bound} | {'yes' if row.met else 'NO'} |", flush=True)
+        value = f"{row.value:.0f}" if row.value >= 1000 else f"{row.value:.4g}"
+        print(f"| {row.name} | {value} | {row.bound} | {'yes' if row.met else 'NO'} |", flush=True)
         met = met and row.met
     return met

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
 _LINUX = (
     "/usr/lib/softhsm",
@@ -34,16 +34,20 @@ def module_folders() -> tuple[str, ...]:
 
 
 def find_module(name: str) -> str | None:
-    """Full path of the module `name` (a file name, or a path that is taken as it is); None if it is not there."""
+    """Full path of the module `name` (a file name, or a path that is taken as it is); None if it is not there.
+
+    In strings, not `pathlib`, which interns every part of every path: asked at each opening of a token, that makes
+    Python build its table of interned strings anew again and again, each time in the memory of another thread.
+    """
     if "/" in name or "\\" in name:
-        return str(Path(name)) if Path(name).exists() else None
+        return name if os.path.exists(name) else None
     for folder in module_folders():
-        candidate = Path(folder) / name
-        if candidate.exists():
-            return str(candidate)
+        candidate = os.path.join(folder, name)
+        if os.path.exists(candidate):
+            return candidate
     return None
 
 
 def runs_in_process(path: str) -> bool:
     """SoftHSM-class modules are loaded here; everything else gets a host process of its own."""
-    return Path(path).resolve().name in {"libsofthsm2.so", "libsofthsm2.dylib", "softhsm2-x64.dll"}
+    return os.path.basename(os.path.realpath(path)) in {"libsofthsm2.so", "libsofthsm2.dylib", "softhsm2-x64.dll"}

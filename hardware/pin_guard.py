@@ -98,10 +98,14 @@ class PinGuard:
 
     def shown(self, info: TokenInfo) -> TokenInfo:
         """`info` with the lock that its flags do not show: a TPM has none, and its lock is remembered here."""
-        path = self._file(info.serial)
-        if info.user_pin is PinState.LOCKED or not path.exists():
+        if info.user_pin is PinState.LOCKED:
             return info
-        return replace(info, user_pin=PinState.LOCKED) if LOCKED in path.read_text("ascii").split() else info
+        try:
+            with open(self._file(info.serial), encoding="ascii") as file:
+                marks = file.read().split()
+        except FileNotFoundError:
+            return info
+        return replace(info, user_pin=PinState.LOCKED) if LOCKED in marks else info
 
     def forget(self, serial: str) -> None:
         """Drops the markers: the PIN was changed or set, so what was wrong may be right now."""
@@ -109,8 +113,9 @@ class PinGuard:
             with self.turn(name) as turn:
                 turn.clear()
 
-    def _file(self, serial: str) -> Path:
-        return self.folder / f"{hashlib.sha256(serial.encode()).hexdigest()[:32]}.lock"
+    def _file(self, serial: str) -> str:
+        """A string, for the reason that `module_paths.find_module` gives."""
+        return os.path.join(self.folder, f"{hashlib.sha256(serial.encode()).hexdigest()[:32]}.lock")
 
     def _wait_for_lock(self, file: BinaryIO, serial: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS

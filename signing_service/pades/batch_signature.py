@@ -30,7 +30,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class BegunSignature:
-    """A file that waits for its value. `digest` is SHA-256 of the prepared file, `attributes` what the key signs."""
+    """A file that waits for its value. `digest` is that of the prepared file, `attributes` what the key signs."""
 
     file: GrowingFile
     request: SignatureRequest
@@ -60,6 +60,7 @@ def begin(file: GrowingFile, request: SignatureRequest, certificate: bytes, chai
     """Prepare the file: the same file and request give the same bytes again. Raises PdfRefusal, PadesError."""
     signer = read_certificate(certificate)
     signer.check_usable(request.signed_at)
-    update = signature_update(file, request, room_for(signer, chain, with_timestamp=request.level.needs_timestamp))
-    digest = file.digest_with(update)
+    room = room_for(signer, chain, with_timestamp=request.level.needs_timestamp)
+    update = signature_update(file, request, room, signer.digest)
+    digest = file.digest_with(update, signer.digest)
     return BegunSignature(file, request, signer, chain, update, digest, build_signed_attributes(digest, certificate))

@@ -13,7 +13,10 @@ from signing_service.pdf.der import INTEGER, OCTETS, SEQUENCE, SET, MalformedDer
 
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _DATA = bytes.fromhex("06092a864886f70d010701")
-_SHA256 = bytes.fromhex("300b0609608648016503040201")
+_DIGESTS = {
+    "sha256": bytes.fromhex("300b0609608648016503040201"),
+    "sha512": bytes.fromhex("300b0609608648016503040203"),
+}
 _TIMESTAMP_TOKEN = bytes.fromhex("060b2a864886f70d010910020e")
 _TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
 _VERSION_1 = tlv(INTEGER, b"\x01")
@@ -36,27 +39,27 @@ def build_cms(
         SEQUENCE,
         _VERSION_1,
         signer.identifier,
-        _SHA256,
+        _DIGESTS[signer.digest],
         b"\xa0" + signed_attributes[1:],  # the SET OF under its implicit tag
         signer.algorithm,
         tlv(OCTETS, signature),
         unsigned,
     )
-    head = _head(signer.der, tuple(chain))
+    head = _head(signer.der, tuple(chain), signer.digest)
     return tlv(SEQUENCE, _SIGNED_DATA, tlv(0xA0, tlv(SEQUENCE, head, tlv(SET, signer_info))))
 
 
 def room_for(signer: SignerCertificate, chain: Sequence[bytes], *, with_timestamp: bool) -> int:
     """Bytes to reserve for the CMS: exact for a plain signature, a typical token's size more with a timestamp."""
-    parts = len(_head(signer.der, tuple(chain))) + len(signer.identifier) + signer.longest_signature
+    parts = len(_head(signer.der, tuple(chain), signer.digest)) + len(signer.identifier) + signer.longest_signature
     return parts + 2 * _MARGIN + (_TYPICAL_TOKEN if with_timestamp else 0)
 
 
 @lru_cache(maxsize=256)
-def _head(certificate: bytes, chain: tuple[bytes, ...]) -> bytes:
+def _head(certificate: bytes, chain: tuple[bytes, ...], digest: str) -> bytes:
     """Version, digest algorithms, content type and certificates: the same for every signature of one key."""
     certificates = {certificate, *chain}
-    return b"".join((_VERSION_1, tlv(SET, _SHA256), tlv(SEQUENCE, _DATA), set_of(0xA0, *certificates)))
+    return b"".join((_VERSION_1, tlv(SET, _DIGESTS[digest]), tlv(SEQUENCE, _DATA), set_of(0xA0, *certificates)))
 
 
 def timestamp_imprint(token: bytes) -> bytes:

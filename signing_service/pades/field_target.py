@@ -71,8 +71,9 @@ def widget_of(field: FormField) -> Widget:
     return Widget(resolve(child), child.reference)
 
 
-def check_seed_value(field: FormField) -> None:
-    """Raises FieldRefused when the field's mandatory seed values (12.7.5.5, table 237) ask for what we do not make."""
+def check_seed_value(field: FormField, digest: str) -> None:
+    """Raises FieldRefused when the field's mandatory seed values (12.7.5.5, table 237) ask for what we do not make, or
+    for another digest than `digest`."""
     seed = entry(field.dictionary, "/SV")
     required = int(number(entry(seed, "/Ff"), 0))
     kinds = [text(resolve(item)) for item in raw_items(entry(seed, "/SubFilter"))]
@@ -81,7 +82,7 @@ def check_seed_value(field: FormField) -> None:
     unmet = (
         (required & _FILTER and handler not in ("", "/Adobe.PPKLite"))
         or (required & _SUBFILTER and kinds and "/ETSI.CAdES.detached" not in kinds)
-        or (required & _DIGEST and digests and "SHA256" not in digests)
+        or (required & _DIGEST and digests and digest.upper() not in digests)
         or (required & _VERSION and number(entry(seed, "/V"), 0) > 3)
         or required & (_REASONS | _ADD_REVOCATION)
         or (int(number(entry(entry(seed, "/Cert"), "/Ff"), 0)) != 0)

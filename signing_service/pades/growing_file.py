@@ -1,4 +1,4 @@
-"""A file that grows by revisions, in memory or on disk, and the SHA-256 of all of it without reading it twice."""
+"""A file that grows by revisions, in memory or on disk, and the digest of all of it without reading it twice."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import mmap
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -14,6 +15,7 @@ from signing_service.pdf.plain_file import Buffer, KnownSections
 from signing_service.pdf.update import Update
 
 _CHUNK = 1 << 18  # one buffer for all chunks, small enough for the processor's cache
+SHA256 = "sha256"
 
 
 class GrowingFile(Protocol):
@@ -27,8 +29,8 @@ class GrowingFile(Protocol):
         """The cross-references that were read in it so far."""
         ...
 
-    def digest_with(self, update: Update) -> bytes:
-        """SHA-256 over the file followed by the update, but for its container."""
+    def digest_with(self, update: Update, algorithm: str = SHA256) -> bytes:
+        """Digest over the file followed by the update, but for its container."""
         ...
 
     def append(self, content: bytes | bytearray) -> None: ...
@@ -37,8 +39,8 @@ class GrowingFile(Protocol):
 class _RunningDigest:
     """The digest of what stands already, kept so that only additions are hashed."""
 
-    def __init__(self) -> None:
-        self.state = hashlib.sha256()
+    def __init__(self, algorithm: str = SHA256) -> None:
+        self.state = hashlib.new(algorithm)
         self.waiting: list[bytes | bytearray] = []
 
     def with_update(self, update: Update) -> bytes:
@@ -53,23 +55,44 @@ class _RunningDigest:
         return state.digest()
 
 
+class _RunningDigests:
+    """SHA-256, which timestamps and most signatures want, and any other from when it is first asked for (Ed25519)."""
+
+    def __init__(self) -> None:
+        self.usual = _RunningDigest()
+        self._all = {SHA256: self.usual}
+
+    def with_update(self, update: Update, algorithm: str, whole: Callable[[], Buffer]) -> bytes:
+        """`whole` gives all bytes so far, for a digest that begins only now."""
+        running = self._all.get(algorithm)
+        if running is None:
+            running = self._all[algorithm] = _RunningDigest(algorithm)
+            with memoryview(whole()) as view:
+                running.state.update(view)
+        return running.with_update(update)
+
+    def add(self, content: bytes | bytearray) -> None:
+        for running in self._all.values():
+            running.waiting.append(content)
+
+
 class MemoryFile:
     def __init__(self, content: bytes) -> None:
         self._content = content
         self.sections: KnownSections = {}
-        self._digest = _RunningDigest()
-        self._digest.waiting.append(content)
+        self._digests = _RunningDigests()
+        self._digests.add(content)
 
     @property
     def buffer(self) -> bytes:
         return self._content
 
-    def digest_with(self, update: Update) -> bytes:
-        return self._digest.with_update(update)
+    def digest_with(self, update: Update, algorithm: str = SHA256) -> bytes:
+        return self._digests.with_update(update, algorithm, lambda: self._content)
 
     def append(self, content: bytes | bytearray) -> None:
         self._content = b"".join((self._content, content))
-        self._digest.waiting.append(content)
+        self._digests.add(content)
 
 
 class DiskFile:
@@ -80,7 +103,7 @@ class DiskFile:
 
     def __init__(self, source: Path, path: Path) -> None:
         self.sections: KnownSections = {}
-        self._digest = _RunningDigest()
+        self._digests = _RunningDigests()
         self._file = path.open("w+b", buffering=0)
         self._map: mmap.mmap | None = None
         with source.open("rb", buffering=0) as reader:
@@ -88,12 +111,12 @@ class DiskFile:
             copying.start()
             position, chunk = 0, memoryview(bytearray(_CHUNK))
             while size := os.preadv(reader.fileno(), [chunk], position):
-                self._digest.state.update(chunk[:size])
+                self._digests.usual.state.update(chunk[:size])
                 position += size
             copying.join()
         if os.fstat(self._file.fileno()).st_size != position:
             raise OSError(f"{path}: the copy is incomplete")
-        self.source_digest = self._digest.state.hexdigest()
+        self.source_digest = self._digests.usual.state.hexdigest()
         self._file.seek(0, os.SEEK_END)
 
     def _copy(self, source: int) -> None:
@@ -113,14 +136,14 @@ class DiskFile:
             self._map = mmap.mmap(self._file.fileno(), 0, prot=mmap.PROT_READ)
         return self._map
 
-    def digest_with(self, update: Update) -> bytes:
-        return self._digest.with_update(update)
+    def digest_with(self, update: Update, algorithm: str = SHA256) -> bytes:
+        return self._digests.with_update(update, algorithm, lambda: self.buffer)
 
     def append(self, content: bytes | bytearray) -> None:
         self._unmap()
         if self._file.write(content) != len(content):
             raise OSError("the file could not be written in full")
-        self._digest.waiting.append(content)
+        self._digests.add(content)
 
     def finish(self) -> None:
         os.fsync(self._file.fileno())

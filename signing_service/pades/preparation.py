@@ -36,7 +36,7 @@ _PRINT_AND_LOCKED = 132
 """Annotation flags Print and Locked (12.5.3)."""
 
 
-def prepare_completely(pdf: bytes, request: SignatureRequest, room: int) -> Update:
+def prepare_completely(pdf: bytes, request: SignatureRequest, room: int, digest: str = "sha256") -> Update:
     """The update to be appended; `room` bytes are kept for the CMS. Raises PdfRefusal and PadesError, both named."""
     opened = open_pdf(pdf)
     with reading():
@@ -51,6 +51,7 @@ def prepare_completely(pdf: bytes, request: SignatureRequest, room: int) -> Upda
         if target is None:
             _add_field(revision, opened, request, reference)
         else:
+            check_seed_value(target, digest)
             _fill_field(revision, opened, request, target, reference)
         if request.certify is not None:
             mark_certified(revision, reference)
@@ -105,7 +106,6 @@ def _fill_field(
     revision: Revision, opened: OpenedPdf, request: SignatureRequest, field: FormField, signature: Any
 ) -> None:
     """An existing empty field: its rectangle stays unless it is empty and a place is given."""
-    check_seed_value(field)
     widget = widget_of(field)
     if request.lock:
         field.dictionary["/Lock"] = _parsed(revision, LOCK_ENTRY)

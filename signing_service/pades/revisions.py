@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signing_service.pades.growing_file import GrowingFile
+from signing_service.pades.growing_file import SHA256, GrowingFile
 from signing_service.pades.plain_preparation import (
     prepare_document_timestamp_plainly,
     prepare_plainly,
@@ -16,14 +16,14 @@ from signing_service.pdf.update import Update
 # The complete path is imported when it is needed: pyHanko takes longer to load than a signature takes to make.
 
 
-def signature_update(file: GrowingFile, request: SignatureRequest, room: int) -> Update:
-    """One more signature, its container empty. Raises PdfRefusal and PadesError."""
+def signature_update(file: GrowingFile, request: SignatureRequest, room: int, digest: str = SHA256) -> Update:
+    """One more signature, its container empty, over a `digest` of this name. Raises PdfRefusal and PadesError."""
     try:
         return prepare_plainly(file, request, room)
     except NotPlain:
         from signing_service.pades.preparation import prepare_completely
 
-        return prepare_completely(bytes(file.buffer[:]), request, room)
+        return prepare_completely(bytes(file.buffer[:]), request, room, digest)
 
 
 def document_timestamp_update(file: GrowingFile, room: int) -> Update:

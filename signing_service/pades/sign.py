@@ -47,8 +47,8 @@ def prepare(
     signer.check_usable(request.signed_at)
     kept = room or room_for(signer, chain, with_timestamp=request.level.needs_timestamp)
     file = MemoryFile(pdf)
-    update = signature_update(file, request, kept)
-    digest = file.digest_with(update)
+    update = signature_update(file, request, kept, signer.digest)
+    digest = file.digest_with(update, signer.digest)
     attributes = build_signed_attributes(digest, certificate)
     document = b"".join((pdf, update.content))
     return PreparedSignature(document, update.container.byte_range, digest, attributes, request.field)
@@ -145,8 +145,8 @@ def _append_signature(
     """Appends the signature, gives its timestamp token. A container that proves too small is enlarged once (B14)."""
     room = room_for(signer, key.chain, with_timestamp=timestamper is not None)
     for last_try in (False, True):
-        update = signature_update(file, request, room)
-        attributes = build_signed_attributes(file.digest_with(update), key.certificate)
+        update = signature_update(file, request, room, signer.digest)
+        attributes = build_signed_attributes(file.digest_with(update, signer.digest), key.certificate)
         value = key.sign(attributes, signer.mechanism)
         signer.check_signature(value, attributes)
         token = obtain_token(timestamper, hashlib.sha256(value).digest()) if timestamper is not None else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hardware.certificate_fields import CertificateFields, ordinary_fields
@@ -25,6 +25,7 @@ _RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")
 _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 _NOT_FOR_DOCUMENTS = {bytes.fromhex("2b06010505070308"), bytes.fromhex("2b06010505070309")}
 """The OIDs' contents of timeStamping and OCSPSigning (RFC 5280, 4.2.1.12)."""
+_ED25519 = bytes.fromhex("300506032b6570")
 
 
 _PADDING, _ECDSA, _SHA256 = padding.PKCS1v15(), ec.ECDSA(hashes.SHA256()), hashes.SHA256()
@@ -34,15 +35,17 @@ _PADDING, _ECDSA, _SHA256 = padding.PKCS1v15(), ec.ECDSA(hashes.SHA256()), hashe
 class SignerCertificate:
     """What signing needs of a certificate, read once. `identifier` is the CMS IssuerAndSerialNumber.
 
-    `algorithm` is the signature AlgorithmIdentifier (DER), `longest_signature` in bytes; `may_sign` is what key usage
-    and extended key usage say (RFC 5280, 4.2.1).
+    `algorithm` is the signature AlgorithmIdentifier (DER), `digest` the name of the file's digest: SHA-256, for Ed25519
+    SHA-512 (RFC 8419, 3.1; ISO/TS 32002). `longest_signature` is in bytes; `may_sign` is what key usage and extended
+    key usage say (RFC 5280, 4.2.1).
     """
 
     der: bytes
-    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
     identifier: bytes
     mechanism: Mechanism
     algorithm: bytes
+    digest: str
     longest_signature: int
     not_before: datetime
     not_after: datetime
@@ -60,11 +63,13 @@ class SignerCertificate:
             )
 
     def check_signature(self, value: bytes, data: bytes) -> None:
-        """Raises SignatureMismatch unless `value` is this key's signature over `data` (SHA-256; ECDSA in DER)."""
+        """Raises SignatureMismatch unless `value` is this key's signature over `data` (ECDSA in DER)."""
         key = self.public_key
         try:
             if self.mechanism is Mechanism.ECDSA_SHA256:
                 key.verify(value, data, _ECDSA)  # type: ignore[call-arg, arg-type]  # the mechanism tells the key
+            elif self.mechanism is Mechanism.ED25519:
+                key.verify(value, data)  # type: ignore[call-arg]
             else:
                 key.verify(value, data, _PADDING, _SHA256)  # type: ignore[call-arg, arg-type]
         except InvalidSignature:
@@ -73,18 +78,20 @@ class SignerCertificate:
 
 @lru_cache(maxsize=256)
 def read_certificate(der: bytes) -> SignerCertificate:
-    """Raises CertificateRefused when it cannot be read, or its key is neither RSA nor an elliptic curve we know."""
+    """Raises CertificateRefused when it cannot be read, or its key is neither RSA nor on a curve we know."""
     fields = ordinary_fields(der)
     try:
         found = _of_fields(fields) if fields is not None else _by_library(der)
     except (ValueError, UnsupportedAlgorithm) as failure:
         raise CertificateRefused("证书的算法不受支持。", f"Its algorithm is not supported: {failure}.") from failure
-    public_key = found.public_key
+    public_key, digest = found.public_key, "sha256"
     if isinstance(public_key, rsa.RSAPublicKey):
         mechanism, algorithm, longest = Mechanism.RSA_PKCS1_SHA256, _RSA_SHA256, (public_key.key_size + 7) // 8
     elif isinstance(public_key, ec.EllipticCurvePublicKey):
         mechanism, algorithm = Mechanism.ECDSA_SHA256, _ECDSA_SHA256
         longest = 2 * ((public_key.key_size + 7) // 8) + 16
+    elif isinstance(public_key, ed25519.Ed25519PublicKey):
+        mechanism, algorithm, longest, digest = Mechanism.ED25519, _ED25519, 64, "sha512"
     else:
         raise CertificateRefused("证书的密钥类型不受支持。", "Its kind of key is not supported.")
     return SignerCertificate(
@@ -93,6 +100,7 @@ def read_certificate(der: bytes) -> SignerCertificate:
         identifier=_identifier(der),
         mechanism=mechanism,
         algorithm=algorithm,
+        digest=digest,
         longest_signature=longest,
         not_before=found.not_before,
         not_after=found.not_after,

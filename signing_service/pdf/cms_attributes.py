@@ -21,6 +21,7 @@ _MESSAGE_DIGEST = bytes.fromhex("06092a864886f70d010904")
 _SIGNING_CERTIFICATE_V2 = bytes.fromhex("060b2a864886f70d010910022f")
 _SHA256_IDENTIFIERS = (bytes.fromhex("300d06096086480165030402010500"), bytes.fromhex("300b0609608648016503040201"))
 _DIGEST_BYTES = 32
+_DIGEST_NAMES = {32: "sha256", 64: "sha512"}
 
 
 class SignedAttributesRefused(PdfRefusal):
@@ -38,29 +39,37 @@ class SignedAttributesRefused(PdfRefusal):
 
 @dataclass(frozen=True, slots=True)
 class SignedAttributes:
-    """What the three attributes say; digests are SHA-256 (32 bytes). `content_type` is a dotted OID."""
+    """What the three attributes say. `content_type` is a dotted OID, `message_digest` the file's (`digest_name`), the
+    certificate's hash SHA-256."""
 
     content_type: str
     message_digest: bytes
     signing_certificate_hash: bytes
 
 
+def digest_name(digest: bytes) -> str:
+    """Which of the two digests of a signed file this is: SHA-256, or SHA-512 for Ed25519 (RFC 8419, 3.1)."""
+    name = _DIGEST_NAMES.get(len(digest))
+    if name is None:
+        raise ValueError("a SHA-256 digest has 32 bytes, a SHA-512 digest 64")
+    return name
+
+
 def build_signed_attributes(message_digest: bytes, certificate: bytes) -> bytes:
     """DER SET OF the three attributes for a document digest and a DER certificate."""
-    if len(message_digest) != _DIGEST_BYTES:
-        raise ValueError("a SHA-256 digest has 32 bytes")
-    before, after = _around_digest(certificate)
+    digest_name(message_digest)
+    before, after = _around_digest(certificate, len(message_digest))
     return before + message_digest + after
 
 
 @lru_cache(maxsize=256)
-def _around_digest(certificate: bytes) -> tuple[bytes, bytes]:
+def _around_digest(certificate: bytes, size: int) -> tuple[bytes, bytes]:
     """What stands before and after the digest: only it differs between documents, and their order by length and type.
 
     The attributes differ in their first octets, so their DER order does not depend on the digest.
     """
     certificate_id = tlv(SEQUENCE, tlv(OCTETS, hashlib.sha256(certificate).digest()))
-    digest = bytes(_DIGEST_BYTES)
+    digest = bytes(size)
     attributes = set_of(
         SET,
         _attribute(_CONTENT_TYPE, _DATA),
@@ -81,7 +90,7 @@ def read_signed_attributes(der: bytes) -> SignedAttributes:
             )
         if found[_CONTENT_TYPE].encoded != _DATA:
             raise SignedAttributesRefused("内容类型不是 data。", "The content type is not `data`.")
-        digest = _octets(found[_MESSAGE_DIGEST])
+        digest = _octets(found[_MESSAGE_DIGEST], *_DIGEST_NAMES)
         return SignedAttributes("1.2.840.113549.1.7.1", digest, _certificate_hash(found[_SIGNING_CERTIFICATE_V2]))
     except MalformedDer as failure:
         raise SignedAttributesRefused("编码不是规范的 DER。", f"The encoding is not DER: {failure}.") from failure
@@ -119,13 +128,13 @@ def _certificate_hash(value: Element) -> bytes:
         parts = parts[1:]
     if not parts or len(parts) > 2 or (len(parts) == 2 and parts[1].tag != SEQUENCE):
         raise MalformedDer("one SHA-256 certificate identifier expected")
-    return _octets(parts[0])
+    return _octets(parts[0], _DIGEST_BYTES)
 
 
-def _octets(element: Element) -> bytes:
+def _octets(element: Element, *sizes: int) -> bytes:
     octets = _expect(element, OCTETS).body
-    if len(octets) != _DIGEST_BYTES:
-        raise MalformedDer("a SHA-256 digest expected")
+    if len(octets) not in sizes:
+        raise MalformedDer("a digest of another length expected")
     return octets
 
 

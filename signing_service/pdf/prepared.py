@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from signing_service.errors import Text
-from signing_service.pdf.cms_attributes import read_signed_attributes
+from signing_service.pdf.cms_attributes import digest_name, read_signed_attributes
 from signing_service.pdf.errors import PdfRefusal
 
 ByteRange = tuple[int, int, int, int]
@@ -32,8 +32,9 @@ class PreparedAltered(PdfRefusal):
 class PreparedSignature:
     """`document` is the whole file with an empty signature container between the two parts of `byte_range`.
 
-    `byte_range` is as in the file: offset and length of both parts, in bytes. `digest` is SHA-256 over both parts,
-    `signed_attributes` the DER SET OF that the key signs, `field` the signature field's name.
+    `byte_range` is as in the file: offset and length of both parts, in bytes. `digest` is that of both parts
+    (`cms_attributes.digest_name`), `signed_attributes` the DER SET OF that the key signs, `field` the signature field's
+    name.
     """
 
     document: bytes
@@ -49,10 +50,13 @@ class PreparedSignature:
         return (second - first - 2) // 2
 
     def recompute_digest(self) -> bytes:
-        """SHA-256 over what the byte range covers, from the document's bytes."""
+        """The digest of what the byte range covers, of the kind that `digest` is, from the document's bytes."""
         start, size, second, rest = self.byte_range
         view = memoryview(self.document)
-        digest = hashlib.sha256(view[start : start + size])
+        try:
+            digest = hashlib.new(digest_name(self.digest), view[start : start + size])
+        except ValueError as failure:
+            raise PreparedAltered("摘要长度不对。", f"Its digest has a wrong length: {failure}.") from failure
         digest.update(view[second : second + rest])
         return digest.digest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -145,3 +146,17 @@ def test_the_same_library_by_a_link_is_loaded_once(store, token, tmp_path):
     link = tmp_path / "renamed.so"
     link.symlink_to(store.module)
     assert process_driver().modules.port(str(link)) is process_driver().modules.port(store.module)
+
+
+def test_opening_again_interns_nothing(store, token, monkeypatch):
+    """A table of interned strings that is made anew, each time in another thread's memory, grew a service by megabytes
+    a day."""
+    interned = []
+    with open_token(store.module, serial=token.serial, pin=USER_PIN) as opened:
+        monkeypatch.setattr(sys, "intern", lambda text: interned.append(text) or text)
+        for _ in range(3):
+            with open_token(store.module, serial=token.serial, pin=USER_PIN) as again:
+                again.keys()
+                again.certificates()
+        assert opened.info.serial == token.serial
+    assert interned == []

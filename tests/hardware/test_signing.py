@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -10,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
@@ -114,6 +116,21 @@ def test_certificate_csr_crl_and_ocsp_builders_work_unchanged(opened, kind):
         .sign(key, algorithm)
     )
     assert answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
+    mechanism = {"rsa": Mechanism.RSA_PKCS1_SHA256, "ec": Mechanism.ECDSA_SHA256, "ed25519": Mechanism.ED25519}
+    assert verifies(mechanism[kind_of(key)], key.public_key(), answer.signature, answer.tbs_response_bytes)
+
+
+@pytest.mark.parametrize("kind", ["rsa2048", "p256", "p384"])
+def test_the_cms_builder_works_unchanged(opened, tmp_path, kind):
+    """Read by openssl. The builder takes no Ed25519 key at all: `signing_service.pades` writes that CMS."""
+    key = as_private_key(opened.generate(kind, label=kind, id=b"\x01"))
+    made = certificate(key)
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(b"data").add_signer(made, key, hashes.SHA384())
+    (tmp_path / "cms").write_bytes(builder.sign(Encoding.DER, [pkcs7.PKCS7Options.Binary]))
+    (tmp_path / "root.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    command = "openssl cms -verify -inform DER -in cms -CAfile root.pem -purpose any -no_check_time"
+    done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"data"), done.stderr
 
 
 def test_pss_through_the_adapter(opened):

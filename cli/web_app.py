@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from cert_registry.app import create_app
+from cli.case_sealing import case_sealing
 from cli.registry_parts import RegistryDesk
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
@@ -59,6 +60,7 @@ def make_home_desk(stage: Stage, url: str) -> Desk:
             identity=load_identity(stage.settings.home / "channel" / "server.key"),
             origin=url,
             server_name=f"{stage.settings.city}政印",
+            seal=case_sealing(stage, url),
         )
     )
 

@@ -91,13 +91,16 @@ class SealingDesk:
         )
         return self.sealed(prepared, signed_by(holder, allowed), use)
 
-    def seal_under_order(self, pdf: bytes, placing: AnyPlacing, use: SealUseOf, now: datetime) -> bytes:
+    def seal_under_order(
+        self, pdf: bytes, placing: AnyPlacing, use: SealUseOf, now: datetime, *, seal_id: str = cast.DEFAULT_SEAL
+    ) -> bytes:
         """One document under the holder's standing order for its type. Raises NoStandingOrder and as above."""
-        orders = self.orders.standing(cast.DEFAULT_SEAL, use.document_type, now)
+        orders = self.orders.standing(seal_id, use.document_type, now)
         left = [order for order in orders if self.book.used_under(order.id) < order.count]
         if not orders:
             raise NoStandingOrder(use.document_type)
-        return self.sealed(self.prepared(pdf, placing, now), (left or orders)[0].encoded, use)
+        prepared = self.prepared(pdf, placing, now, seal_id=seal_id)
+        return self.sealed(prepared, (left or orders)[0].encoded, use, seal_id=seal_id)
 
     def prepared(
         self, pdf: bytes, placing: AnyPlacing, now: datetime, *, seal_id: str = cast.DEFAULT_SEAL, name: str = ""

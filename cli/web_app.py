@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from cert_registry.app import create_app
 from cert_registry.audit.supervision_orders import SupervisionBook
 from cert_registry.web.supervision_parts import SupervisionParts
+from cli.case_sealing import case_sealing
 from cli.registry_parts import RegistryDesk
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
@@ -67,6 +68,7 @@ def make_home_desk(stage: Stage, url: str) -> Desk:
             identity=load_identity(stage.settings.home / "channel" / "server.key"),
             origin=url,
             server_name=f"{stage.settings.city}政印",
+            seal=case_sealing(stage, url),
         )
     )
 

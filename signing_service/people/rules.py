@@ -16,6 +16,7 @@ from signing_service.people.errors import GrantRefused, RoleMissing
 
 
 class Role(StrEnum):
+    CLERK = "clerk"
     REVIEWER = "reviewer"
     SEAL_ADMINISTRATOR = "seal_administrator"
     SEAL_HOLDER = "seal_holder"
@@ -24,6 +25,7 @@ class Role(StrEnum):
 
 
 ROLE_NAMES: Mapping[Role, Text] = {
+    Role.CLERK: Text("窗口人员", "clerk"),
     Role.REVIEWER: Text("审批员", "reviewer"),
     Role.SEAL_ADMINISTRATOR: Text("印章管理员", "seal administrator"),
     Role.SEAL_HOLDER: Text("用印人", "seal holder"),

@@ -1,4 +1,4 @@
-"""Telling of a lost USB key: its certificate was revoked or held for that; holder and operators are told once."""
+"""Telling of a lost USB key: its certificate was revoked or put on hold for that; holder and operators hear once."""
 
 from __future__ import annotations
 

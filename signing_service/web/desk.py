@@ -18,7 +18,7 @@ from signing_service.people.sessions import Sessions
 from signing_service.pki.certificates import OUTSIDE
 from signing_service.pki.outside import OutsideCheck
 from signing_service.pki.register import CertificateRegister, CertificateUnknown
-from signing_service.web import admin_pages, agent_endpoints, desk_pages, login_pages, pki_pages
+from signing_service.web import admin_pages, agent_endpoints, case_pages, desk_pages, login_pages, pki_pages
 from signing_service.web.approval_casebook import ApprovalCasebook
 from signing_service.web.browser_session import BrowserSessions
 
@@ -26,7 +26,7 @@ from signing_service.web.browser_session import BrowserSessions
 @dataclass(frozen=True, kw_only=True)
 class DeskNeeds:
     """`origin`: our address as browsers name it. `complete`: how a signature gets into its file. `outside`: what tells
-    whether an outside CA's certificate is still good."""
+    whether an outside CA's certificate is still good. `seal`: has a case's outward document sealed."""
 
     work: Casework
     people: PeopleRegister
@@ -37,6 +37,7 @@ class DeskNeeds:
     identity: ServerIdentity
     origin: str
     server_name: str
+    seal: case_pages.SealCase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def make_desk(needs: DeskNeeds) -> Desk:
         agent_endpoints.router(agents),
         login_pages.router(browsers, logins, pairings, needs.identity.fingerprint),
         desk_pages.router(pages),
+        case_pages.router(case_pages.CasePageParts(browsers, work, needs.examine, needs.seal)),
         admin_pages.router(browsers, people, sessions),
         pki_pages.router(browsers, people, needs.certificates),
     )

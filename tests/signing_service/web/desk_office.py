@@ -46,7 +46,7 @@ usb_keys = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(usb_keys)
 
 CLERK = Actor("clerk", "approvals", frozenset({"window"}))
-OFFICERS = {"li": "审批员甲", "wang": "审批员乙", "admin-1": "管理员甲", "admin-2": "管理员乙"}
+OFFICERS = {"li": "审批员甲", "wang": "审批员乙", "admin-1": "管理员甲", "admin-2": "管理员乙", "chen": "窗口人员甲"}
 
 
 class SetClock:
@@ -161,8 +161,13 @@ class Office:
                     self.people.bind_certificate(session, id, der, purpose=purpose)
                     self.certificates.add_issued(session, der, ca, f"officer-{purpose}", Holder(id), operator)
             administrators = [("admin-1", Role.SEAL_ADMINISTRATOR), ("admin-2", Role.SEAL_ADMINISTRATOR)]
-            reviewers = [("li", Role.REVIEWER), ("wang", Role.REVIEWER), ("wang", Role.PKI_OPERATOR)]
-            self.people.bootstrap(session, administrators + reviewers)
+            reviewers = [
+                ("li", Role.REVIEWER),
+                ("wang", Role.REVIEWER),
+                ("wang", Role.PKI_OPERATOR),
+                ("chen", Role.CLERK),
+            ]
+            self.people.bootstrap(session, [*administrators, *reviewers, ("chen", Role.CLERK)])
 
 
 def _without_waiting_for_the_disk(connection, _record):

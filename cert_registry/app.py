@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from cert_registry.errors import Text
 from cert_registry.web.api import make_api
 from cert_registry.web.log_endpoints import make_log
+from cert_registry.web.officer_desk import OfficerDesk
+from cert_registry.web.officer_pages import make_officer_pages
 from cert_registry.web.pages import make_pages
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.status_lists import make_status_lists
@@ -19,7 +21,7 @@ from signing_service.kernel.pages import Link
 
 __all__ = ["RegistryParts", "create_app"]
 WEB = Path(__file__).parent / "web"
-VERIFY = Link("/v", Text("核验", "Verify"))
+VERIFY, REGISTRY = Link("/v", Text("核验", "Verify")), Link("/registry", Text("证照", "Licences"))
 
 
 def create_app(parts: RegistryParts) -> FastAPI:
@@ -28,11 +30,14 @@ def create_app(parts: RegistryParts) -> FastAPI:
     The OpenAPI document is at /api/openapi.json, a page for people at /api/docs.
     """
     given = parts.service or service.Parts(database=parts.database, clock=parts.clock)
-    own = (make_api(parts), make_log(parts.database), make_status_lists(parts), make_pages(parts))
+    officers = (
+        () if parts.browsers is None else (make_officer_pages(OfficerDesk(parts, parts.browsers, parts.wake_bulk)),)
+    )
+    own = (*officers, make_api(parts), make_log(parts.database), make_status_lists(parts), make_pages(parts))
     whole = replace(
         given,
         routers=[*given.routers, *own],
-        links=[*given.links, VERIFY],
+        links=[*given.links, *([REGISTRY] if officers else []), VERIFY],
         templates=[*given.templates, WEB / "templates"],
     )
     app = service.create_app(parts.settings.home, whole)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 
 from cert_registry.app import create_app
+from cli.bulk_worker import wake_bulk
 from cli.registry_parts import RegistryDesk
+from cli.sandbox import sandbox_of
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
 from cli.stage import Stage, http_timestamper, open_stage
@@ -41,8 +45,9 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     """`url`: where it will be reached; what the API seals is stamped by the TSA there."""
     stage = open_stage(settings)
     tokens = TokenEndpoint(stage.database, stage.clock, f"{settings.base_url}/oauth2/token")
-    registry = RegistryDesk(stage, http_timestamper(settings, url))
-    return create_app(registry.parts(tokens, _signing_parts(stage, tokens, make_home_desk(stage, url), url)))
+    registry, desk = RegistryDesk(stage, http_timestamper(settings, url)), make_home_desk(stage, url)
+    parts = registry.parts(tokens, _signing_parts(stage, tokens, desk, url), sandbox_of(stage), desk.browsers)
+    return create_app(replace(parts, wake_bulk=lambda: wake_bulk(settings)))
 
 
 def make_home_desk(stage: Stage, url: str) -> Desk:

@@ -19,7 +19,7 @@ from signing_service.kernel.database import Base, UtcDateTime
 
 PENDING, DELIVERED, RETRYING, DEAD = "pending", "delivered", "retrying", "dead"
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
-SUBSCRIBED, ENDED = "sharing.subscribed", "sharing.unsubscribed"
+SUBSCRIBED, ENDED, REPLAYED = "sharing.subscribed", "sharing.unsubscribed", "sharing.replayed"
 AT_ONCE = 500
 
 
@@ -97,6 +97,17 @@ def subscriptions_of(session: Session, department: str) -> list[Subscription]:
     return list(session.scalars(query.order_by(Subscription.created_at)))
 
 
+def all_subscriptions(session: Session) -> list[Subscription]:
+    """Every department's that have not ended."""
+    return list(session.scalars(select(Subscription).where(Subscription.ended_at.is_(None)).order_by(Subscription.id)))
+
+
+def counted_deliveries(session: Session, subscription_id: str) -> dict[str, int]:
+    """How many deliveries are in which state."""
+    query = select(Delivery.state, func.count()).where(Delivery.subscription_id == subscription_id)
+    return {row[0]: row[1] for row in session.execute(query.group_by(Delivery.state))}
+
+
 def unsubscribe(session: Session, subscription_id: str, department: str, actor: str, now: datetime) -> None:
     """Raises SubscriptionNotFound, also for another department's."""
     row = session.get(Subscription, subscription_id[:32])
@@ -146,11 +157,16 @@ def settle(delivery: Delivery, error: str, now: datetime) -> None:
         delivery.state, delivery.due_at = RETRYING, now + WAITS[delivery.attempts - 1]
 
 
-def replay(session: Session, subscription_id: str, department: str, now: datetime) -> int:
-    """Send the dead ones once more; returns how many. Raises SubscriptionNotFound."""
+def replay(session: Session, subscription_id: str, department: str | None, now: datetime, *, actor: str = "") -> int:
+    """Send the dead ones once more; returns how many. `department` None: an officer of the registry, logged as `actor`.
+
+    Raises SubscriptionNotFound, also for another department's.
+    """
     row = session.get(Subscription, subscription_id[:32])
-    if row is None or row.department != department:
+    if row is None or department not in (None, row.department):
         raise SubscriptionNotFound
+    if actor:
+        AuditLog().record(session, Act(REPLAYED, actor, f"subscription:{row.id}", row.department), now)
     dead = list(session.scalars(select(Delivery).where(Delivery.subscription_id == row.id, Delivery.state == DEAD)))
     for delivery in dead:
         delivery.state, delivery.attempts, delivery.due_at = PENDING, 0, now

@@ -16,6 +16,7 @@ from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.status_facts import standing_of
 from cert_registry.verification.lookup import find, identifier_of_code, refuse_other_issuer
 from cert_registry.web.calls import Trace
+from cert_registry.web.connect_pages import connect_pages
 from cert_registry.web.files import facts_for, finding, read_upload
 from cert_registry.web.parts import RegistryParts
 from cert_registry.web.public_access import PublicAccess
@@ -34,6 +35,7 @@ def make_pages(parts: RegistryParts) -> APIRouter:
     routes, access = APIRouter(include_in_schema=False), PublicAccess(parts)
     shelf = Shelf(parts.settings.home.home / "uploads")
     routes.include_router(report_pages(parts, access, shelf))
+    routes.include_router(connect_pages(parts))
 
     @routes.get("/")
     def home() -> Response:
@@ -107,7 +109,7 @@ def _answer(request: Request, access: PublicAccess, read: Callable[[], LicenceId
         if licence is None:
             raise LicenceNotFound
         stands = standing_of(licence, now, now)
-        kind, competent = parts.catalogue.get(licence.type_code), parts.competent_body(licence.issuer_code)
+        kind, competent = parts.catalogue.get(licence.type_code), parts.competent_body(session, licence.issuer_code)
         return shown_licence(licence, kind, stands, competent, language)
 
     try:

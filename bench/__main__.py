@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("hardware", "pades", "batch", "pki", "verification", "paper_code", "scan_compare")
+BENCHES = ("hardware", "pades", "batch", "pki", "verification", "paper_code", "scan_compare", "registry")
 
 
 def main() -> int:

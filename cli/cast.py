@@ -36,7 +36,7 @@ VERIFYING = DepartmentRole("housing", "示例市住房和城乡建设局", "1199
 DEPARTMENTS = (APPROVING, VERIFYING)
 
 REVIEWER_1 = OfficerRole("reviewer-1", "审批员甲", APPROVING.id, "reviewer-1", ("reviewer",), "材料齐全,拟同意。")
-REVIEWER_2 = OfficerRole("reviewer-2", "审批员乙", APPROVING.id, "reviewer-2", ("reviewer",), "同意。")
+REVIEWER_2 = OfficerRole("reviewer-2", "审批员乙", APPROVING.id, "reviewer-2", ("reviewer", "licence_clerk"), "同意。")
 SEAL_HOLDER = OfficerRole("seal-holder", "用印人", APPROVING.id, "seal-holder", ("seal_holder",))
 SEAL_ADMIN_1 = OfficerRole("seal-admin-1", "印章管理员甲", APPROVING.id, "seal-admin-1", ("seal_administrator",))
 SEAL_ADMIN_2 = OfficerRole("seal-admin-2", "印章管理员乙", APPROVING.id, "seal-admin-2", ("seal_administrator",))

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.licences_bulk import app as bulk
 from hardware.errors import Language
 
 if TYPE_CHECKING:
     from signing_service.kernel.database import Database
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+app.add_typer(bulk, name="bulk", help="A file of licences: validated as a whole, issued by the worker, resumable.")
 
 Identifier = Annotated[str, typer.Argument(help="The licence's identifier (GB/T 36904).")]
 Kind = Annotated[str, typer.Argument(help="Licence type: key or code, see `licences types`.")]
@@ -87,7 +90,7 @@ def show(ctx: typer.Context, identifier: Identifier, json_output: Json = False) 
 @app.command("validate")
 def validate(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV or JSON lines.", exists=True, dir_okay=False, readable=True)],
+    file: Annotated[Path, typer.Argument(help="CSV, .xlsx or JSON lines.", exists=True, dir_okay=False, readable=True)],
     kind: Kind,
     json_output: Json = False,
 ) -> None:

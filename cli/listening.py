@@ -1,9 +1,10 @@
-"""The socket that the server listens on: the home's own address, or another port of it."""
+"""The sockets that the server listens on: the home's own address or another port of it, and one for a TLS proxy."""
 
 from __future__ import annotations
 
 import errno
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from signing_service.errors import SigningServiceError, Text
@@ -38,6 +39,18 @@ def listen(base_url: str, port: int | None) -> socket.socket:
         if failure.errno == errno.EADDRINUSE:
             raise PortTaken(host, wanted) from failure
         raise
+    return bound
+
+
+def listen_for_proxy(path: Path) -> socket.socket:
+    """A Unix socket for the TLS proxy on this machine; owner and group may connect, nobody else. A socket that a server
+    left behind is replaced."""
+    if path.is_socket():
+        path.unlink()
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    bound.bind(str(path))
+    path.chmod(0o660)
+    bound.listen(128)
     return bound
 
 

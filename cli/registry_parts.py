@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
+
 from cert_registry.errors import RegistryError, Text
+from cert_registry.licences.bulk import BulkIssuing
 from cert_registry.licences.catalogue import Catalogue
 from cert_registry.licences.drafts import Draft, Registered
 from cert_registry.licences.from_approval import FromApproval
 from cert_registry.licences.issue import Issuing
 from cert_registry.settings import registry_settings
 from cert_registry.sharing.copies import CopyDraft
+from cert_registry.sharing.webhooks import Webhooks
 from cert_registry.web.evidence import evidence_signer
-from cert_registry.web.parts import EVIDENCE_TYPE, ApplicantParts, RegistryParts
+from cert_registry.web.parts import EVIDENCE_TYPE, ApplicantParts, RegistryParts, Sandbox
 from cli import cast
+from cli.competent_bodies import CompetentBodies
 from cli.paper_codes import PaperCodes
 from cli.printing_desk import PrintingDesk
 from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
+from cli.trust_store import home_policy
 from cli.verification_reports import ReportDesk
 from signing_service.app import Parts
 from signing_service.approvals.applicants import with_revealed_holder
 from signing_service.approvals.course import registered
 from signing_service.approvals.rules import Actor
 from signing_service.custody.structures import EVIDENCE
+from signing_service.kernel.outbound import Outbound, OutboundPolicy
 from signing_service.kernel.outbox import Handler
 from signing_service.pades.placing import Placing
 from signing_service.pades.ports import Timestamper
-from signing_service.people.departments import Department
 from signing_service.people.oauth import TokenEndpoint
 from signing_service.printing.terminals import Terminals
+from signing_service.verification.policy import Purpose
 from signing_service.verification.ports import StatusSource
 from signing_service.verification.worker import WorkerLimits
+from signing_service.web.browser_session import BrowserSessions
 from signing_service.web.oauth_endpoints import caller_of
 
 REGISTRY = Actor("process:registry")
 COPY_ORDER = "licence-copy"
 UPLOAD_LIMITS = WorkerLimits(seconds=20, memory=512 * 1024 * 1024)
-AT_ONCE, WAIT_SECONDS = 4, 20.0
+AT_ONCE, WAIT_SECONDS, WEBHOOK_SECONDS = 4, 20.0, 5.0
 
 
 class VerifierBusy(RegistryError):
@@ -67,7 +76,7 @@ class RegistryDesk:
         self._settings = registry_settings(stage.settings)
         self.codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
         self.catalogue = Catalogue.load()
-        self.vault = stage.vault()
+        self.vault, self._bodies = stage.vault(), CompetentBodies(stage.clock)
         self.issuing = Issuing(
             stage.database, stage.blobs, self.catalogue, self.vault, stage.clock, self._settings.verify_host
         )
@@ -93,6 +102,16 @@ class RegistryDesk:
             draft.rendered, _centred(draft.seal_centre_mm), use, self._stage.clock.now()
         )
 
+    def bulk(self) -> BulkIssuing:
+        """Bulk issue, sealed like any licence under the holder's standing order for its type."""
+        return BulkIssuing(self.issuing, self.codes.of_licence, self.seal)
+
+    def webhooks(self) -> Webhooks:
+        """Sends events; each address is checked against the home's policy every time."""
+        settings = self._stage.settings
+        outbound = Outbound(OutboundPolicy(settings.outbound_hosts, timeout_seconds=WEBHOOK_SECONDS))
+        return Webhooks(self._stage.database, outbound, self._evidence, self._stage.clock, settings.base_url)
+
     def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:
         """For pages and API: within tighter limits, a few at a time. Raises VerifierBusy."""
         if not self._slots.acquire(timeout=WAIT_SECONDS):
@@ -112,13 +131,14 @@ class RegistryDesk:
 
         return evidence_signer(held.certificate, sign)(claims, kind)
 
-    def _codes_of(self, department_id: str) -> frozenset[str]:
-        """The issuer codes for which a department is competent: its own."""
-        with self._stage.database.read() as session:
-            department = session.get(Department, department_id)
-            return frozenset() if department is None else frozenset({department.code})
-
-    def parts(self, tokens: TokenEndpoint, service: Parts, origin: str = "") -> RegistryParts:
+    def parts(
+        self,
+        tokens: TokenEndpoint,
+        service: Parts,
+        origin: str = "",
+        sandbox: Sandbox | None = None,
+        browsers: BrowserSessions | None = None,
+    ) -> RegistryParts:
         """What API and pages are given; `service` is what it is added to, `origin` where browsers find us."""
         stage = self._stage
         return RegistryParts(
@@ -136,7 +156,12 @@ class RegistryDesk:
             paper_code=self.codes.of_licence,
             seal=self.seal,
             seal_copy=self.seal_copy,
-            department_codes=self._codes_of,
+            client_keys=tokens,
+            certificates=HomeCertificates(stage),
+            sandbox=sandbox,
+            browsers=browsers,
+            department_codes=self._bodies.codes_of,
+            competent_body=self._bodies.today,
             service=service,
             reports=self._reports,
             codes=self.codes,
@@ -144,6 +169,26 @@ class RegistryDesk:
                 stage.work, PrintingDesk(stage), Terminals(stage.settings.home), origin or stage.settings.base_url
             ),
         )
+
+
+class HomeCertificates:
+    """What others check this home's signatures with."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def roots(self) -> bytes:
+        policy = home_policy(self._stage.settings, self._stage.clock.now())
+        return _as_pem(policy.anchors[Purpose.SEALS])
+
+    def evidence(self) -> bytes:
+        held = self._stage.custody.service_keys(EVIDENCE)
+        return _as_pem([der for key in held for der in key.certificates])
+
+
+def _as_pem(certificates: Sequence[bytes]) -> bytes:
+    loaded = (load_der_x509_certificate(der) for der in dict.fromkeys(certificates))
+    return b"".join(one.public_bytes(Encoding.PEM) for one in loaded)
 
 
 def _centred(centre_mm: tuple[float, float]) -> Placing:

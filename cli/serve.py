@@ -7,12 +7,13 @@ import sys
 import threading
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
-from cli.listening import address_of, listen
+from cli.listening import address_of, listen, listen_for_proxy
 from cli.opened_home import open_home
 from cli.processes import announce_ready, end_with_parent, running
 from signing_service.custody.core import Custody
@@ -45,9 +46,10 @@ def worker(
     url, period = server or settings.base_url, timedelta(seconds=lease)
     made = [make_sealing_worker(settings, url, processes=processes, lease=period)]
     if not only_sealing:
+        from cli.bulk_worker import make_bulk_worker
         from cli.worker import make_worker
 
-        made.append(make_worker(settings, url))
+        made += [make_worker(settings, url), make_bulk_worker(settings, url)]
     for each in made:
         each.start()
     announce_ready()
@@ -59,6 +61,9 @@ def worker(
 def serve(
     ctx: typer.Context,
     port: Annotated[int | None, typer.Option(help="Instead of the home's own port; 0 takes any free one.")] = None,
+    socket: Annotated[
+        Path | None, typer.Option(help="Also listen on this Unix socket, for the TLS proxy on this machine.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Announce the address as one JSON line.")] = False,
 ) -> None:
     """Start custody, worker and web server of a home, and stop them together (Ctrl-C)."""
@@ -74,13 +79,14 @@ def serve(
         from cli.web_app import make_web_app
 
         app = make_web_app(settings, url)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        sockets = [bound] if socket is None else [bound, stack.enter_context(listen_for_proxy(socket))]
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False))
         if json_output:
             announce_ready(url=url)
         else:
             words = Text(f"服务已启动:{url}/ (Ctrl-C 停止)", f"Serving at {url}/ (Ctrl-C stops)")
             print(words.in_(ctx.obj.language), file=sys.stderr, flush=True)
-        server.run(sockets=[bound])
+        server.run(sockets=sockets)
 
 
 def _until_stopped() -> None:

@@ -9,8 +9,10 @@ from fastapi import FastAPI
 from cert_registry.app import create_app
 from cert_registry.audit.supervision_orders import SupervisionBook
 from cert_registry.web.supervision_parts import SupervisionParts
+from cli.bulk_worker import wake_bulk
 from cli.case_sealing import case_sealing
 from cli.registry_parts import RegistryDesk
+from cli.sandbox import sandbox_of
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
 from cli.stage import Stage, http_timestamper, open_stage
@@ -46,12 +48,12 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     """`url`: where it will be reached; what the API seals is stamped by the TSA there."""
     stage = open_stage(settings)
     tokens = TokenEndpoint(stage.database, stage.clock, f"{settings.base_url}/oauth2/token")
-    registry = RegistryDesk(stage, http_timestamper(settings, url))
-    desk = make_home_desk(stage, url)
-    parts = registry.parts(tokens, _signing_parts(stage, tokens, desk, url), url)
+    registry, desk = RegistryDesk(stage, http_timestamper(settings, url)), make_home_desk(stage, url)
+    service = _signing_parts(stage, tokens, desk, url)
+    parts = registry.parts(tokens, service, url, sandbox_of(stage), desk.browsers)
     book = SupervisionBook(stage.database, stage.clock, AuditLog())
     supervision = SupervisionParts(current=desk.browsers.current, work=stage.work, book=book)
-    return create_app(replace(parts, supervision=supervision))
+    return create_app(replace(parts, supervision=supervision, wake_bulk=lambda: wake_bulk(settings)))
 
 
 def make_home_desk(stage: Stage, url: str) -> Desk:

@@ -1,18 +1,18 @@
-"""The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back; due
-successions of bodies carried out, open uses of seals ended, custody's stops kept in step with the seal register,
-the audit log's tree grown and witnessed."""
+"""The worker's tasks: approvals become licences, CRLs are published, events numbered and sent, unprinted copies given
+back; due successions of bodies carried out, open uses of seals ended, custody's stops kept in step with the seal
+register, the audit log's tree grown and witnessed. Bulk issue has a worker of its own."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.certificate_warnings import certificate_warnings
 from cli.evidence_log import home_checkpoints, keep_evidence
 from cli.notice_tasks import notice_work
 from cli.registry_parts import RegistryDesk
+from cli.sandbox import SAMPLES, make_sandbox_samples
 from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
 from cli.trust_store import publish_crls
@@ -30,7 +30,7 @@ from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
+OUTBOX, CRLS, WEBHOOKS, COPIES, CHANNEL = "outbox", "crls", "webhooks", "copies", "channel.resume"
 ENDINGS = "endings"
 EVIDENCE, CALLBACKS = "evidence", "cases.callbacks"
 SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
@@ -40,7 +40,7 @@ def make_worker(settings: Settings, url: str) -> Worker:
     """`url`: the web server of this home, whose TSA stamps what is sealed here."""
     stage = open_stage(settings)
     registry = RegistryDesk(stage, http_timestamper(settings, url))
-    consumer = registry.from_approval()
+    consumer, webhooks = registry.from_approval(), registry.webhooks()
 
     def hand_on(*_rows: object) -> None:
         deliver(stage.database, TOPIC, consumer, stage.clock.now)
@@ -48,8 +48,11 @@ def make_worker(settings: Settings, url: str) -> Worker:
     def publish(*_rows: object) -> None:
         publish_crls(settings, stage.pki.crls)
 
-    def number_events(*_rows: object) -> None:
-        sequence(stage.database)
+    def send_events(*_rows: object) -> None:
+        webhooks.run()
+
+    def sandbox_samples(*_rows: object) -> None:
+        make_sandbox_samples(registry)
 
     def return_copies(*_rows: object) -> None:
         PrintLedger(stage.database, stage.clock).expire_pending()
@@ -64,14 +67,17 @@ def make_worker(settings: Settings, url: str) -> Worker:
     )  # fmt: skip
     desk = make_home_desk(stage, url)
     work: dict[str, Callable[..., object]] = {
-        CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
+        CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, WEBHOOKS: send_events, COPIES: return_copies,
         ENDINGS: certificate_warnings(stage.database, stage.clock),
         EVIDENCE: keep_log,
         CALLBACKS: lambda *_rows: callbacks.run(),
         **notice_work(stage),
         **seal_work(settings, stage.seal_register(), stage.custody),
     }  # fmt: skip
-    return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])
+    tasks = [Task(name, run, every_minute=True) for name, run in work.items()]
+    if settings.is_demo:
+        tasks.append(Task(SAMPLES, sandbox_samples))
+    return create_worker(settings, tasks)
 
 
 def seal_work(settings: Settings, register: SealRegister, custody: CustodyPort) -> dict[str, Callable[..., object]]:

@@ -20,6 +20,7 @@ from signing_service.kernel.database import Database
 from signing_service.kernel.jobs import Jobs
 from signing_service.settings import Settings
 from signing_service.web import error_edge, health_endpoints
+from signing_service.web.behind_proxy import BehindProxy
 from signing_service.web.middleware import BodyLimit, RequestFrame
 
 _LOG = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     for address, folder in {"/static/desk": WEB / "static", **parts.static, "/static": pages.STATIC}.items():
         app.mount(address, StaticFiles(directory=folder))
     app.add_middleware(BodyLimit)
+    app.add_middleware(BehindProxy)
     app.add_middleware(RequestFrame, secure=settings.base_url.startswith("https://"))
     return app
 

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, String, func, insert, select
+from sqlalchemy import ForeignKey, LargeBinary, String, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cert_registry.errors import ExplainedError, Text
@@ -30,11 +30,13 @@ from signing_service.kernel.audit_log import Act, AuditLog
 from signing_service.kernel.database import Base, UtcDateTime
 
 WAITING, ISSUED, FAILED = "waiting", "issued", "failed"
-STARTED = "licence.bulk_started"
+STARTED, RETRIED = "licence.bulk_started", "licence.bulk_retried"
 _CHUNK = 500
 
 
 class BulkJob(Base):
+    """`paused`: why the last run stopped with rows still waiting (no standing order, custody does not answer)."""
+
     __tablename__ = "bulk_job"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -45,6 +47,7 @@ class BulkJob(Base):
     started_by: Mapped[str] = mapped_column(String(128))
     department: Mapped[str] = mapped_column(String(64), default="")
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    paused: Mapped[str] = mapped_column(String(500), default="", server_default="")
 
 
 class BulkRow(Base):
@@ -124,13 +127,26 @@ class BulkIssuing:
     seal: Seal
 
     def run(self, job_id: str, *, retry_failed: bool = False, each: Callable[[], None] = lambda: None) -> Counter[str]:
-        """Issue what waits; `each` is called after every row. Gives how many rows are in which state."""
+        """Issue what waits; `each` is called after every row. Gives how many rows are in which state.
+
+        A row's own fault fails that row. Whatever would stop the next row too (no standing order, no custody) stops
+        the run: the rows keep waiting, and the job says why.
+        """
         job, kind = self._job(job_id)
         states = (WAITING, FAILED) if retry_failed else (WAITING,)
+        self._note(job_id, "")
         for number in self._numbers(job_id, states):
-            self._one(job, kind, number)
+            try:
+                self._one(job, kind, number)
+            except ExplainedError as stopped:
+                self._note(job_id, f"{stopped.code}: {stopped.explain('zh')}"[:500])
+                break
             each()
         return progress(self.issuing, job_id)
+
+    def _note(self, job_id: str, why: str) -> None:
+        with self.issuing.database.write() as session:
+            session.get_one(BulkJob, job_id).paused = why
 
     def _job(self, job_id: str) -> tuple[BulkJob, LicenceType]:
         with self.issuing.database.read() as session:
@@ -162,7 +178,7 @@ class BulkIssuing:
                 actor = Actor(job.started_by, job.department)
                 done = self.issuing.issue(request, actor, paper_code=self.paper_code, seal=self.seal, resume=True)
             identifier = done.identifier
-        except ExplainedError as failure:
+        except LicenceError as failure:
             error = f"{failure.code}: {failure.explain('zh')}"[:500]
         with self.issuing.database.write() as session:
             row = session.get_one(BulkRow, (job.id, number))
@@ -182,6 +198,33 @@ def waiting_jobs(issuing: Issuing) -> list[str]:
     waits = select(BulkRow.job_id).where(BulkRow.state == WAITING)
     with issuing.database.read() as session:
         return list(session.scalars(select(BulkJob.id).where(BulkJob.id.in_(waits)).order_by(BulkJob.started_at)))
+
+
+def jobs_of(session: Session, issuer_codes: Iterable[str], limit: int) -> list[BulkJob]:
+    """The newest jobs of these issuers."""
+    query = select(BulkJob).where(BulkJob.issuer_code.in_(sorted(issuer_codes)))
+    return list(session.scalars(query.order_by(BulkJob.started_at.desc()).limit(limit)))
+
+
+def issuers(session: Session) -> frozenset[str]:
+    """Codes of all bodies that have bulk jobs."""
+    return frozenset(session.scalars(select(BulkJob.issuer_code).distinct()))
+
+
+def wait_again(session: Session, job: BulkJob, actor: Actor, now: datetime) -> None:
+    """Rows that failed are to be tried once more, in the caller's transaction."""
+    failed = (BulkRow.job_id == job.id, BulkRow.state == FAILED)
+    session.execute(update(BulkRow).where(*failed).values(state=WAITING, error=""))
+    AuditLog().record(session, Act(RETRIED, actor.id, f"bulk:{job.id}", actor.department), now)
+
+
+def paused_because(issuing: Issuing, job_id: str) -> str:
+    """Why the last run stopped with rows still waiting; empty when it did not. Raises BulkJobUnknown."""
+    with issuing.database.read() as session:
+        job = session.get(BulkJob, job_id)
+        if job is None:
+            raise BulkJobUnknown
+        return job.paused
 
 
 def failures(issuing: Issuing, job_id: str) -> list[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""Rows of a bulk file: CSV (UTF-8, header line) or JSON lines. Reading only; nothing is kept.
+"""Rows of a bulk file: CSV (UTF-8, header line), Excel (.xlsx, first sheet, header row) or JSON lines. Reading only.
 
 Columns: `holder_name`, `holder_code`, `holder_code_type`, `number`, `valid_from`, `valid_until`, `matter_code`,
 `matter_name`; every other column is a field of the type. Lists are parted by a semicolon.
@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
 
 from cert_registry.errors import Text
 from cert_registry.licences.catalogue import LicenceType
@@ -19,6 +24,8 @@ from cert_registry.licences.holders import USCC
 
 MOST_ROWS = 100_000
 MOST_ROW_BYTES = 64 * 1024
+MOST_UNPACKED_BYTES = 512 * 1024 * 1024
+MOST_EXACT = 10**15
 COMMON = ("number", "valid_from", "valid_until", "matter_code", "matter_name")
 
 
@@ -35,7 +42,7 @@ class BulkFileUnreadable(LicenceError):
 
 def rows_of(path: Path, kind: LicenceType) -> Iterator[dict[str, Any]]:
     """Each row as {"holders": […], "fields": {…}, common entries}, one at a time. Raises BulkFileUnreadable."""
-    read = _json_lines if path.suffix.lower() in (".jsonl", ".ndjson") else _csv
+    read = READERS.get(path.suffix.lower(), _csv)
     for count, row in enumerate(read(path, kind), start=1):
         if count > MOST_ROWS:
             raise BulkFileUnreadable(count, Text(f"超过 {MOST_ROWS} 行", f"more than {MOST_ROWS} rows"))
@@ -52,6 +59,56 @@ def _csv(path: Path, kind: LicenceType) -> Iterator[dict[str, Any]]:
                 yield _from_columns(entries, kind)
         except (csv.Error, UnicodeDecodeError) as failure:
             raise BulkFileUnreadable(reader.line_num + 1, Text(str(failure), str(failure))) from None
+
+
+def _excel(path: Path, kind: LicenceType) -> Iterator[dict[str, Any]]:
+    """The first sheet, row by row: openpyxl reads it as a stream. Empty rows are passed over."""
+    _check_size(path)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as failure:
+        raise BulkFileUnreadable(1, Text(f"不是 xlsx 文件:{failure}", f"not an xlsx file: {failure}")) from None
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        names = [str(cell or "").strip() for cell in next(rows, ())]
+        for line, cells in enumerate(rows, start=2):
+            texts = [_cell_text(cell, line) for cell in cells]
+            if any(texts):
+                if any(texts[len(names) :]):
+                    raise BulkFileUnreadable(line, Text("列数与表头不同", "it has not the header's columns"))
+                named = {name: text for name, text in zip(names, texts, strict=False) if name}
+                yield _from_columns(named, kind)
+    finally:
+        book.close()
+
+
+def _check_size(path: Path) -> None:
+    """A small file may unpack into a very large one. Raises BulkFileUnreadable."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+    except (zipfile.BadZipFile, OSError):
+        raise BulkFileUnreadable(1, Text("不是 xlsx 文件", "not an xlsx file")) from None
+    if size > MOST_UNPACKED_BYTES:
+        raise BulkFileUnreadable(1, Text("文件解压后太大", "the file is too large when unpacked"))
+
+
+def _cell_text(cell: object, line: int) -> str:
+    """A cell as CSV would have it. Raises BulkFileUnreadable for a number that Excel has rounded (15 digits)."""
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int | float):
+        if abs(cell) >= MOST_EXACT:
+            why = Text("长数字请设为文本格式,否则 Excel 会丢失末几位", "format long numbers as text; Excel rounds them")
+            raise BulkFileUnreadable(line, why)
+        return str(int(cell)) if cell == int(cell) else str(cell)
+    return str(cell).strip()
 
 
 def _from_columns(entries: Mapping[str, str], kind: LicenceType) -> dict[str, Any]:
@@ -88,3 +145,8 @@ def _json_lines(path: Path, kind: LicenceType) -> Iterator[dict[str, Any]]:
             if not isinstance(found, dict) or not isinstance(found.get("holders"), list):
                 raise BulkFileUnreadable(number, Text("没有 holders 列表", "it has no list `holders`"))
             yield {**dict.fromkeys(COMMON, ""), "fields": {}, **found}
+
+
+READERS: Mapping[str, Callable[[Path, LicenceType], Iterator[dict[str, Any]]]] = {
+    ".csv": _csv, ".xlsx": _excel, ".jsonl": _json_lines, ".ndjson": _json_lines,
+}  # fmt: skip

@@ -46,11 +46,16 @@ def permit(
 
 def require_right(session: Session, kind: LicenceType, issuer_code: str, at: datetime) -> None:
     """Raises NotAnIssuer."""
+    if not may_issue(session, kind, issuer_code, at):
+        raise NotAnIssuer(kind.name)
+
+
+def may_issue(session: Session, kind: LicenceType, issuer_code: str, at: datetime) -> bool:
+    """Is it recorded that this body may issue this type then?"""
     query = select(IssuingRight.id).where(
         IssuingRight.type_code == kind.code,
         IssuingRight.issuer_code == issuer_code,
         IssuingRight.since <= at,
         or_(IssuingRight.until.is_(None), IssuingRight.until > at),
     )
-    if session.scalar(query) is None:
-        raise NotAnIssuer(kind.name)
+    return session.scalar(query.limit(1)) is not None

@@ -89,6 +89,11 @@ def grants_of(session: Session, department: str, type_code: str | None = None) -
     return [_value(row) for row in session.scalars(query)]
 
 
+def all_grants(session: Session) -> list[Grant]:
+    """Every department's, ended ones too."""
+    return [_value(row) for row in session.scalars(select(SharingGrant).order_by(SharingGrant.since))]
+
+
 def _value(row: SharingGrant) -> Grant:
     return Grant(
         row.id, row.department, row.type_code, frozenset(Action(action) for action in row.actions),

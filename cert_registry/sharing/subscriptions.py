@@ -18,7 +18,7 @@ from signing_service.kernel.audit_log import Act, AuditLog
 from signing_service.kernel.database import Base, UtcDateTime
 from signing_service.people.deliveries import DEAD, PENDING, RETRYING, is_callback_address, send_again
 
-SUBSCRIBED, ENDED = "sharing.subscribed", "sharing.unsubscribed"
+SUBSCRIBED, ENDED, REPLAYED = "sharing.subscribed", "sharing.unsubscribed", "sharing.replayed"
 AT_ONCE = 500
 
 
@@ -95,6 +95,17 @@ def subscriptions_of(session: Session, department: str) -> list[Subscription]:
     return list(session.scalars(query.order_by(Subscription.created_at)))
 
 
+def all_subscriptions(session: Session) -> list[Subscription]:
+    """Every department's that have not ended."""
+    return list(session.scalars(select(Subscription).where(Subscription.ended_at.is_(None)).order_by(Subscription.id)))
+
+
+def counted_deliveries(session: Session, subscription_id: str) -> dict[str, int]:
+    """How many deliveries are in which state."""
+    query = select(Delivery.state, func.count()).where(Delivery.subscription_id == subscription_id)
+    return {row[0]: row[1] for row in session.execute(query.group_by(Delivery.state))}
+
+
 def unsubscribe(session: Session, subscription_id: str, department: str, actor: str, now: datetime) -> None:
     """Raises SubscriptionNotFound, also for another department's."""
     row = session.get(Subscription, subscription_id[:32])
@@ -132,11 +143,16 @@ def due(session: Session, now: datetime) -> Sequence[int]:
     return list(session.scalars(query.order_by(Delivery.id).limit(AT_ONCE)))
 
 
-def replay(session: Session, subscription_id: str, department: str, now: datetime) -> int:
-    """Send the dead ones once more; returns how many. Raises SubscriptionNotFound."""
+def replay(session: Session, subscription_id: str, department: str | None, now: datetime, *, actor: str = "") -> int:
+    """Send the dead ones once more; returns how many. `department` None: an officer of the registry, logged as `actor`.
+
+    Raises SubscriptionNotFound, also for another department's.
+    """
     row = session.get(Subscription, subscription_id[:32])
-    if row is None or row.department != department:
+    if row is None or department not in (None, row.department):
         raise SubscriptionNotFound
+    if actor:
+        AuditLog().record(session, Act(REPLAYED, actor, f"subscription:{row.id}", row.department), now)
     dead = list(session.scalars(select(Delivery).where(Delivery.subscription_id == row.id, Delivery.state == DEAD)))
     for delivery in dead:
         send_again(delivery, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from cert_registry.web.api_issue import issue_routes
+from cert_registry.web.api_keys import key_routes
 from cert_registry.web.api_licences import licence_routes
 from cert_registry.web.api_sharing import sharing_routes
 from cert_registry.web.api_subscriptions import subscription_routes
@@ -21,7 +22,7 @@ PREFIX = "/api/v1"
 def make_api(parts: RegistryParts) -> APIRouter:
     """All routes under /api/v1. Every one of them authenticates; none is reachable without a caller."""
     calls = Calls(parts, LogBatch(parts.database), LatestCheckpoint(parts.database, parts.clock))
-    limit = RateLimit(parts.settings.requests_per_minute)
+    limit = RateLimit(parts.database, parts.clock, "client", parts.settings.requests_per_minute)
 
     def caller_of(request: Request) -> Caller:
         caller = parts.authenticate(request)
@@ -29,6 +30,7 @@ def make_api(parts: RegistryParts) -> APIRouter:
         return caller
 
     api = APIRouter(prefix=PREFIX)
-    for group in (verify_routes, licence_routes, issue_routes, sharing_routes, subscription_routes):
+    groups = (verify_routes, licence_routes, issue_routes, sharing_routes, subscription_routes, key_routes)
+    for group in groups:
         api.include_router(group(calls, caller_of))
     return api

@@ -31,6 +31,12 @@ class Strict(BaseModel):
         return value
 
 
+def example(**values: Any) -> ConfigDict:
+    """The body's example in the OpenAPI document; purpose and matter are added."""
+    given = {**values, "purpose": "受理施工许可申请", "matter": "M1"}
+    return ConfigDict(json_schema_extra={"examples": [given]})
+
+
 def refuse_unprintable(value: Any) -> None:
     """Looks into lists and mappings. Raises ValueError."""
     if isinstance(value, str):
@@ -54,12 +60,20 @@ class HolderBody(Strict):
 
 
 class VerifyIdentifier(Strict, WithPurpose):
+    """按证照标识核验。"""
+
+    model_config = example(identifier=EXAMPLE)
+
     identifier: IdentifierText
     consent: Consent
 
 
 class VerifyFields(Strict, WithPurpose):
     """按内容核验:给出标识,或类型与证照编号;以及要核对的内容。"""
+
+    model_config = example(
+        identifier=EXAMPLE, fields={"legal_representative": "张示例"}, holder={"code": "91990100MA0000015X"}
+    )
 
     identifier: Annotated[str, Field(default="", max_length=LONGEST)]
     type: Annotated[str, Field(default="", max_length=64, description="证照类型(键或代码)")]
@@ -70,16 +84,26 @@ class VerifyFields(Strict, WithPurpose):
 
 
 class VerifyCode(Strict, WithPurpose):
+    """扫码核验。"""
+
+    model_config = example(code="https://zw.example.cn/c/0123456789ABCDEF")
+
     code: Annotated[str, Field(min_length=1, max_length=4096, description="核验二维码的内容")]
     consent: Consent
 
 
 class VerifyBatch(Strict, WithPurpose):
+    """批量核验。"""
+
+    model_config = example(identifiers=[EXAMPLE])
+
     identifiers: Annotated[list[IdentifierText], Field(min_length=1, max_length=1000)]
 
 
 class Search(Strict, WithPurpose):
     """按持证主体检索。"""
+
+    model_config = example(holder={"code": "91990100MA0000015X"}, types=["business-licence"], limit=50)
 
     holder: HolderBody
     types: Annotated[list[Key], Field(default_factory=list, max_length=50, description="证照类型;空为全部有授权的类型")]
@@ -94,6 +118,17 @@ class IssuerBody(Strict):
 
 class IssueBody(Strict, WithPurpose):
     """新发、延续、变更、转入。"""
+
+    model_config = example(
+        approval_id="2026-000123", type="business-licence",
+        issuer={"code": "11990100MB00010113", "name": "示例市行政审批局"},
+        holders=[{"name": "示例市甲建筑有限公司", "code": "91990100MA0000015X"}],
+        fields={
+            "enterprise_type": "有限责任公司", "legal_representative": "张示例", "business_scope": "建筑工程施工",
+            "established_on": "2026-11-02", "address": "示例市示例路1号",
+        },
+        issued_on="2026-11-24",
+    )  # fmt: skip
 
     approval_id: Annotated[
         str, Field(min_length=1, max_length=100, pattern=r"^[0-9A-Za-z._-]+$", description="办件编号")
@@ -118,6 +153,8 @@ class IssueBody(Strict, WithPurpose):
 class OperationBody(Strict, WithPurpose):
     """暂扣、暂扣发还、注销、撤销、撤回、吊销、转出、取消转出,或更正记录(void)。"""
 
+    model_config = example(operation="suspend", reason="限期整改", legal_basis="示例条例第十条")
+
     operation: Annotated[str, Field(min_length=1, max_length=32)]
     effective_from: AwareDatetime | None = None
     reason: Annotated[str, Field(default="", max_length=500)]
@@ -128,11 +165,17 @@ class OperationBody(Strict, WithPurpose):
 class CopyBody(Strict, WithPurpose):
     """加注件:只供本部门为所述事项使用。"""
 
+    model_config = example(until="2026-12-24T00:00:00+08:00")
+
     until: AwareDatetime
     consent: Consent
 
 
 class SubscriptionBody(Strict, WithPurpose):
+    """订阅变动通知。"""
+
+    model_config = example(url="https://housing.example.cn/hook", types=["business-licence"], issuers=["119901"])
+
     url: Annotated[str, Field(min_length=1, max_length=500)]
     types: Annotated[list[Key], Field(default_factory=list, max_length=50)]
     issuers: Annotated[list[Key], Field(default_factory=list, max_length=50, description="颁发机构代码前缀(地区)")]

@@ -18,7 +18,9 @@ from cert_registry.sharing.subscriptions import (
     subscriptions_of,
     unsubscribe,
 )
+from cert_registry.web import api_answers as answers
 from cert_registry.web import api_models as bodies
+from cert_registry.web.api_docs import refusals
 from cert_registry.web.api_licences import Asked
 from cert_registry.web.calls import Calls, Trace
 from cert_registry.web.parts import Caller, RegistryParts
@@ -27,11 +29,21 @@ from cert_registry.web.purposes import Purpose
 
 def subscription_routes(calls: Calls, caller_of: Any) -> APIRouter:
     """A department's own subscriptions; others' are not found."""
-    routes, parts = APIRouter(prefix="/subscriptions", tags=["共享"]), calls.parts
-    who = Depends(caller_of)
+    routes, who = APIRouter(prefix="/subscriptions", tags=["共享"]), Depends(caller_of)
+    for add in (_add_make, _add_list, _add_replay, _add_end):
+        add(routes, calls, who)
+    return routes
 
-    @routes.post("", summary="订阅变动通知", status_code=201)
+
+def _add_make(routes: APIRouter, calls: Calls, who: Any) -> None:
+    parts = calls.parts
+
+    @routes.post(
+        "", summary="订阅变动通知", status_code=201, response_model=answers.SubscriptionMade,
+        responses=refusals("unknown_licence_type", "grant_missing", "fields_invalid"),
+    )  # fmt: skip
     def make(body: bodies.SubscriptionBody, caller: Caller = who) -> dict[str, Any]:
+        """按类型和地区(颁发机构代码前缀)订阅;每次发送前都重新核查地址。须有“接收变动通知”的授权。"""
         purpose = body.as_purpose()
         types = [parts.catalogue.get(key).code for key in body.types]
 
@@ -46,39 +58,55 @@ def subscription_routes(calls: Calls, caller_of: Any) -> APIRouter:
 
         return calls.run("api.subscribe", caller, purpose, work).value
 
-    @routes.get("", summary="本部门的订阅和未送达的通知")
+
+def _add_list(routes: APIRouter, calls: Calls, who: Any) -> None:
+    @routes.get(
+        "", summary="本部门的订阅和未送达的通知", response_model=answers.SubscriptionsView, responses=refusals()
+    )
     def mine(asked: Asked, caller: Caller = who) -> dict[str, Any]:
+        """`dead` 是重试后仍未送达的通知和最后一次的原因。"""
+
         def work(session: Session, now: datetime, trace: Trace) -> dict[str, Any]:
             trace.subject = f"department:{caller.department_id}"
-            return {
-                "items": [
-                    {
-                        "id": row.id, "url": row.url, "types": row.types, "issuers": row.issuers, "after": row.after,
-                        "dead": [{"number": number, "why": why} for number, why in dead_letters(session, row.id)],
-                    }
-                    for row in subscriptions_of(session, caller.department_id)
-                ]
-            }  # fmt: skip
+            return {"items": [_shown(session, row) for row in subscriptions_of(session, caller.department_id)]}
 
         return calls.look("api.subscriptions", caller, asked, work).value
 
-    @routes.post("/{subscription_id}/replay", summary="重送未送达的通知")
+
+def _shown(session: Session, row: Subscription) -> dict[str, Any]:
+    return {
+        "id": row.id, "url": row.url, "types": row.types, "issuers": row.issuers, "after": row.after,
+        "dead": [{"number": number, "why": why} for number, why in dead_letters(session, row.id)],
+    }  # fmt: skip
+
+
+def _add_replay(routes: APIRouter, calls: Calls, who: Any) -> None:
+    @routes.post(
+        "/{subscription_id}/replay", summary="重送未送达的通知", response_model=answers.ReplayView,
+        responses=refusals("subscription_not_found"),
+    )  # fmt: skip
     def again(subscription_id: str, asked: Asked, caller: Caller = who) -> dict[str, Any]:
+        """修好接收地址后调用;答复中是重送的条数。"""
+
         def work(session: Session, now: datetime, trace: Trace) -> dict[str, Any]:
             trace.subject = f"subscription:{subscription_id[:32]}"
             return {"replayed": replay(session, subscription_id, caller.department_id, now)}
 
         return calls.run("api.replay", caller, asked, work).value
 
-    @routes.delete("/{subscription_id}", summary="取消订阅", status_code=204)
+
+def _add_end(routes: APIRouter, calls: Calls, who: Any) -> None:
+    @routes.delete(
+        "/{subscription_id}", summary="取消订阅", status_code=204, responses=refusals("subscription_not_found")
+    )
     def end(subscription_id: str, asked: Asked, caller: Caller = who) -> None:
+        """此后不再送达;变动仍可用 GET /events 读取。"""
+
         def work(session: Session, now: datetime, trace: Trace) -> None:
             trace.subject = f"subscription:{subscription_id[:32]}"
             unsubscribe(session, subscription_id, caller.department_id, f"client:{caller.client_id}", now)
 
         calls.run("api.unsubscribe", caller, asked, work)
-
-    return routes
 
 
 def _require_events(

@@ -7,7 +7,7 @@ The evidence is signed after the commit, since the key lies on a token.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -19,18 +19,22 @@ from cert_registry.web.log_batch import LogBatch
 from cert_registry.web.log_endpoints import LatestCheckpoint
 from cert_registry.web.parts import Caller, RegistryParts
 from cert_registry.web.purposes import Purpose
-from signing_service.kernel.audit_log import Act, AuditLog
+from signing_service.kernel.audit_log import Act, AuditEntry, AuditLog
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Trace:
-    """What a call turned out to be about; filled by the work, read for the log, also when it fails half-way."""
+    """What a call turned out to be about; filled by the work, read for the log, also when it fails half-way.
+
+    `found`: (subject, digest) of each licence that a search showed, to be logged for its holder to see.
+    """
 
     subject: str = "licence:?"
     digest: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    found: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,19 @@ class Calls:
         except ExplainedError as refusal:
             self.refuse(kind, caller, purpose, trace, refusal)
             raise
-        entry = self.batch.record(self._act(kind, caller, purpose, trace), now)
+        act = self._act(kind, caller, purpose, trace)
+        if trace.found:
+            row = self._record_found(act, trace.found, now)
+            return Logged(value, row.id, row.leaf, now)
+        entry = self.batch.record(act, now)
         return Logged(value, entry.id, entry.leaf, now)
+
+    def _record_found(self, act: Act, found: list[tuple[str, str]], now: datetime) -> AuditEntry:
+        """The call's own entry and one for each licence that it showed, in one transaction."""
+        with self.parts.database.write() as session:
+            for subject, digest in found:
+                AuditLog().record(session, replace(act, subject=subject, digest=digest), now)
+            return AuditLog().record(session, act, now)
 
     def run(
         self, kind: str, caller: Caller, purpose: Purpose, work: Callable[[Session, datetime, Trace], T]

@@ -89,7 +89,7 @@ def finding(
     if licence is not None:
         trace.subject = f"licence:{licence.identifier}"
         stands, kind = standing_of(licence, now, now), parts.catalogue.get(licence.type_code)
-        view = summary_view(licence, kind, stands, parts.competent_body(licence.issuer_code), language)
+        view = summary_view(licence, kind, stands, parts.competent_body(session, licence.issuer_code), language)
     return {
         "verdict": report["verdict"],
         "usable_now": report["usable_now"],

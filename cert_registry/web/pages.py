@@ -19,6 +19,7 @@ from cert_registry.web.calls import Trace
 from cert_registry.web.case_pages import case_pages
 from cert_registry.web.code_pages import code_pages, code_verdict
 from cert_registry.web.compare_pages import compare_pages
+from cert_registry.web.connect_pages import connect_pages
 from cert_registry.web.files import facts_for, finding, read_upload
 from cert_registry.web.kiosk_pages import kiosk_pages
 from cert_registry.web.parts import RegistryParts
@@ -39,6 +40,7 @@ def make_pages(parts: RegistryParts) -> APIRouter:
     routes, access = APIRouter(include_in_schema=False), PublicAccess(parts)
     shelf = Shelf(parts.settings.home.home / "uploads")
     routes.include_router(report_pages(parts, access, shelf))
+    routes.include_router(connect_pages(parts))
     if parts.codes is not None:
         routes.include_router(code_pages(parts, access, parts.codes))
     if parts.applicants is not None:
@@ -108,7 +110,7 @@ def _answer(request: Request, access: PublicAccess, read: Callable[[], LicenceId
         if licence is None:
             raise LicenceNotFound
         stands = standing_of(licence, now, now)
-        kind, competent = parts.catalogue.get(licence.type_code), parts.competent_body(licence.issuer_code)
+        kind, competent = parts.catalogue.get(licence.type_code), parts.competent_body(session, licence.issuer_code)
         return shown_licence(licence, kind, stands, competent, language)
 
     try:

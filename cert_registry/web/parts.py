@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from fastapi import Request
+from sqlalchemy.orm import Session
 
 from cert_registry.licences.catalogue import Catalogue
 from cert_registry.licences.drafts import PaperCode, Seal
@@ -25,6 +27,7 @@ from signing_service.printing.handing_out import SealedDocument
 from signing_service.printing.ipp import IppPrinter
 from signing_service.printing.ledger import PrintLedger, ReservedCopy
 from signing_service.printing.terminals import Terminals
+from signing_service.web.browser_session import BrowserSessions
 
 EVIDENCE_TYPE = "zhengyin-evidence+jwt"
 
@@ -48,18 +51,19 @@ class Evidence(Protocol):
 
 Authenticate = Callable[[Request], Caller]
 """The caller of a request, by its bearer token. Raises people.errors.TokenRefused."""
-DepartmentCodes = Callable[[str], frozenset[str]]
-"""A department's id to the issuer codes for which it is competent today: its own and those of bodies it succeeded."""
-CompetentBody = Callable[[str], str]
-"""An issuer code to the name of the body competent today; empty when it is the issuer itself."""
+DepartmentCodes = Callable[[Session, str], frozenset[str]]
+"""In a caller's session, a department's id to the issuer codes for which it is competent today: its own and those of
+bodies it succeeded."""
+CompetentBody = Callable[[Session, str], str]
+"""In a caller's session, an issuer code to the name of the body competent today; empty when it is the issuer itself."""
 
 
-def itself(department_id: str) -> frozenset[str]:
+def itself(_session: Session, department_id: str) -> frozenset[str]:
     """For deployments where a department's id is its code and no body was ever succeeded."""
     return frozenset({department_id})
 
 
-def unchanged(_issuer_code: str) -> str:
+def unchanged(_session: Session, _issuer_code: str) -> str:
     """No body was ever succeeded."""
     return ""
 
@@ -73,6 +77,49 @@ class SealedReport(Protocol):
     def code(self) -> str: ...
     @property
     def content(self) -> bytes: ...
+
+
+def nobody() -> None:
+    """There is no worker to wake; it looks each minute."""
+
+
+class ClientKeys(Protocol):
+    """The public keys that clients prove themselves with."""
+
+    def kids(self, session: Session, client_id: str) -> list[str]:
+        """Raises people.errors.Unknown."""
+        ...
+
+    def replace(self, session: Session, client_id: str, jwks: Mapping[str, Any], proof: str) -> list[str]:
+        """In the caller's transaction; gives the new set's kids. Raises KeySetRefused, KeyNotProven, Unknown."""
+        ...
+
+
+class PublicCertificates(Protocol):
+    """What others check our signatures with, as PEM."""
+
+    def roots(self) -> bytes: ...
+    def evidence(self) -> bytes:
+        """Of every evidence key in use, the present one first, each followed by its issuers below the root."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxClient:
+    """A client that registered itself. `until`: when its grants end."""
+
+    client_id: str
+    kid: str
+    department: str
+    until: datetime
+
+
+class Sandbox(Protocol):
+    """Registers fictional departments' clients by themselves; a demo deployment alone has one."""
+
+    def register(self, name: str, public_key: str) -> SandboxClient:
+        """Raises KeySetRefused, SandboxRefused."""
+        ...
 
 
 class Reports(Protocol):
@@ -130,7 +177,8 @@ class ApplicantParts:
 
 @dataclass(frozen=True, slots=True)
 class RegistryParts:
-    """`service`: what the signing service's application is made of; the registry is added to it."""
+    """`service`: what the signing service's application is made of; the registry is added to it. `browsers`: officers'
+    sessions, without which there are no officers' pages. `wake_bulk` tells the worker that rows of a bulk job wait."""
 
     database: Database
     blobs: BlobStore
@@ -146,6 +194,8 @@ class RegistryParts:
     paper_code: PaperCode
     seal: Seal
     seal_copy: SealCopy
+    client_keys: ClientKeys
+    certificates: PublicCertificates
     department_codes: DepartmentCodes = itself
     competent_body: CompetentBody = unchanged
     other_registries: Mapping[str, OtherRegistry] = field(default_factory=dict)
@@ -154,3 +204,6 @@ class RegistryParts:
     codes: Codes | None = None
     applicants: ApplicantParts | None = None
     supervision: SupervisionParts | None = None
+    sandbox: Sandbox | None = None
+    browsers: BrowserSessions | None = None
+    wake_bulk: Callable[[], None] = nobody

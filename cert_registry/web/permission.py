@@ -73,7 +73,7 @@ def relation_of(session: Session, parts: RegistryParts, caller: Caller, licence:
     """Own: issued by this department or by a body that it succeeded. Route: it took part in the case."""
     if licence is None:
         return Relation.NONE
-    codes = parts.department_codes(caller.department_id)
+    codes = parts.department_codes(session, caller.department_id)
     if licence.issuer_code in codes:
         return Relation.OWN
     if parties_of(session, licence.id) & (codes | {caller.department_id}):

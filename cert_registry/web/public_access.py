@@ -24,7 +24,8 @@ class PublicAccess:
     """Owner of the counters for addresses."""
 
     def __init__(self, parts: RegistryParts) -> None:
-        self.parts, self._limit = parts, RateLimit(A_MINUTE)
+        self.parts = parts
+        self._limit = RateLimit(parts.database, parts.clock, "address", A_MINUTE)
 
     def count(self, request: Request) -> None:
         """Raises TooManyRequests: identifiers cannot be tried through."""

@@ -1,14 +1,20 @@
-"""A token bucket for each client, in this process's memory; the limit is per process."""
+"""How often one client may call: counted in the database for all processes, a second's worth drawn at a time."""
 
 from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import ceil
 
 from cert_registry.errors import RegistryError, Text
+from cert_registry.sharing.rate_buckets import draw
+from signing_service.kernel.clock import Clock
+from signing_service.kernel.database import Database
 
 MOST_CLIENTS = 10_000
+KEPT_SECONDS = 2.0
 
 
 class TooManyRequests(RegistryError):
@@ -24,23 +30,63 @@ class TooManyRequests(RegistryError):
         )
 
 
-class RateLimit:
-    """`a_minute` requests, of which as many at once. Owner of its buckets and their lock."""
+@dataclass(slots=True)
+class _Purse:
+    """Calls drawn and not yet made, good until `until` on the monotonic clock: so no process hoards them."""
 
-    def __init__(self, a_minute: int) -> None:
-        self._most, self._refill = float(a_minute), a_minute / 60
-        self._buckets: dict[str, tuple[float, float]] = {}
+    left: int
+    until: float
+
+
+class RateLimit:
+    """`a_minute` calls for each of `kind`'s callers, in all processes together. Owner of its purses and their lock."""
+
+    def __init__(self, database: Database, clock: Clock, kind: str, a_minute: int) -> None:
+        self._database, self._clock, self._kind, self._a_minute = database, clock, kind, a_minute
+        self._at_once = max(1, a_minute // 60)
+        self._purses: dict[str, _Purse] = {}
+        self._refused: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def take(self, client: str, now: float | None = None) -> None:
-        """Count a request; `now` in seconds of a monotonic clock. Raises TooManyRequests."""
-        moment = time.monotonic() if now is None else now
+    def take(self, caller: str) -> None:
+        """Count a call. Raises TooManyRequests."""
+        if self._from_purse(caller):
+            return
+        now = self._clock.now()
+        self._repeat_refusal(caller, now)
+        whom = f"{self._kind}:{caller}"
+        drawn = draw(self._database, whom, a_minute=self._a_minute, wanted=self._at_once, now=now)
+        if not drawn.given:
+            with self._lock:
+                self._refused[caller] = now + timedelta(seconds=drawn.wait)
+            raise TooManyRequests(drawn.wait)
+        if drawn.given > 1:
+            self._keep(caller, drawn.given - 1)
+
+    def _repeat_refusal(self, caller: str, now: datetime) -> None:
+        """Whoever was refused is refused from memory until a call is free: no flood of writes from a flood of calls."""
         with self._lock:
-            if client not in self._buckets and len(self._buckets) >= MOST_CLIENTS:
-                self._buckets.clear()
-            level, since = self._buckets.get(client, (self._most, moment))
-            level = min(self._most, level + (moment - since) * self._refill)
-            allowed = level >= 1
-            self._buckets[client] = (level - 1 if allowed else level, moment)
-        if not allowed:
-            raise TooManyRequests((1 - level) / self._refill)
+            until = self._refused.get(caller, now)
+            if until <= now:
+                self._refused.pop(caller, None)
+            elif len(self._refused) >= MOST_CLIENTS:
+                self._refused.clear()
+        if until > now:
+            raise TooManyRequests((until - now).total_seconds())
+
+    def _from_purse(self, caller: str) -> bool:
+        with self._lock:
+            purse = self._purses.get(caller)
+            if purse is None or purse.left < 1 or purse.until < time.monotonic():
+                return False
+            purse.left -= 1
+            return True
+
+    def _keep(self, caller: str, more: int) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if caller not in self._purses and len(self._purses) >= MOST_CLIENTS:
+                self._purses.clear()
+            purse = self._purses.get(caller)
+            left = purse.left if purse is not None and purse.until >= now else 0
+            self._purses[caller] = _Purse(left + more, now + KEPT_SECONDS)

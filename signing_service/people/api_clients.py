@@ -37,7 +37,10 @@ class AssertionSeen(Base):
 
 
 class AccessToken(Base):
-    """An access token by its SHA-256; the token itself is known to its client alone."""
+    """An access token by its SHA-256; the token itself is known to its client alone.
+
+    `certificate`: x5t#S256 of the TLS certificate that it is bound to (RFC 8705, 3); empty when it is bound to none.
+    """
 
     __tablename__ = "people_access_token"
 
@@ -45,3 +48,4 @@ class AccessToken(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("people_api_client.id"), index=True)
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    certificate: Mapped[str] = mapped_column(String(64), default="", server_default="")

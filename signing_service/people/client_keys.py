@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import load_der_x509_certificate
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from signing_service.people.errors import KeySetRefused
+from signing_service.people.errors import KeySetRefused, OAuthRefused
 
 ALGORITHMS = ("ES256", "RS256", "PS256")
 LIFETIME_SECONDS = 60
@@ -52,6 +54,32 @@ def checked_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
     for key in keys:
         _check_key(key)
     return {"keys": [dict(key) for key in keys]}
+
+
+def certificate_hash(certificate: bytes) -> str:
+    """x5t#S256 of a DER certificate (RFC 8705, 3.1)."""
+    return urlsafe_b64encode(sha256(certificate).digest()).decode().rstrip("=")
+
+
+def require_certificate_key(certificate: bytes, jwks: Mapping[str, Any]) -> None:
+    """RFC 8705, 2.2: the TLS certificate's key is one that the client registered; the TLS handshake has proven it.
+
+    By the key, not by the certificate: a certificate that is renewed for the same key need not be registered again.
+    Raises OAuthRefused.
+    """
+    try:
+        key = load_der_x509_certificate(certificate).public_key()
+    except ValueError as failure:
+        raise OAuthRefused("invalid_client", "TLS 证书无法读取。", "The TLS certificate cannot be read.") from failure
+    if isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        wanted = _public_jwk(key)["kid"]
+        if wanted in {loaded.thumbprint() for loaded in load_jwks(jwks).keys}:
+            return
+    raise OAuthRefused(
+        "invalid_client",
+        "TLS 证书的公钥未登记。",
+        "The TLS certificate's key is not one of the client's registered keys.",
+    )
 
 
 def load_jwks(jwks: Mapping[str, Any]) -> KeySet:

@@ -102,6 +102,21 @@ class OAuthRefused(PeopleError):
         )
 
 
+class KeyNotProven(PeopleError):
+    """A client that replaces its keys has not shown that it holds one of the new ones."""
+
+    code = "key_not_proven"
+
+    def __init__(self, cause: OAuthRefused | None = None) -> None:
+        super().__init__(
+            Text("没有更换公钥:没有证明持有新的私钥。", "The keys were not replaced: no new private key was proven."),
+            why=cause.why
+            if cause is not None
+            else Text("断言已用过或属于别的客户端。", "The assertion was used before, or is another client's."),
+            advice=Text("请用其中一把新私钥签一份新的断言。", "Send a fresh assertion made with one of the new keys."),
+        )
+
+
 class TokenRefused(PeopleError):
     """A bearer token that is unknown, expired or withdrawn (RFC 6750, 3.1)."""
 

@@ -22,6 +22,7 @@ class Role(StrEnum):
     SEAL_HOLDER = "seal_holder"
     PKI_OPERATOR = "pki_operator"
     AUDITOR = "auditor"
+    LICENCE_CLERK = "licence_clerk"
 
 
 ROLE_NAMES: Mapping[Role, Text] = {
@@ -31,6 +32,7 @@ ROLE_NAMES: Mapping[Role, Text] = {
     Role.SEAL_HOLDER: Text("用印人", "seal holder"),
     Role.PKI_OPERATOR: Text("证书操作员", "PKI operator"),
     Role.AUDITOR: Text("监察员", "auditor"),
+    Role.LICENCE_CLERK: Text("证照管理员", "licence clerk"),
 }
 
 

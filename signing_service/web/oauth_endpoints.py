@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from signing_service.kernel.problems import language_of
 from signing_service.people.errors import OAuthRefused, TokenRefused
 from signing_service.people.oauth import Caller, TokenEndpoint
+from signing_service.web.behind_proxy import certificate_of
 
 FORM = "application/x-www-form-urlencoded"
 MOST_BYTES = 16 * 1024
@@ -23,10 +24,11 @@ def router(tokens: TokenEndpoint) -> APIRouter:
 
     @routes.post("/oauth2/token")
     async def token(request: Request) -> JSONResponse:
-        """An access token for a client that proves its key by `private_key_jwt`."""
+        """An access token for a client that proves its key by `private_key_jwt` or by its TLS certificate."""
         try:
             form = await _form(request)
-            return JSONResponse(await run_in_threadpool(tokens.issue, form), headers=_NO_STORE)
+            given = await run_in_threadpool(tokens.issue, form, certificate_of(request))
+            return JSONResponse(given, headers=_NO_STORE)
         except OAuthRefused as refusal:
             return _refused(request, refusal)
 
@@ -38,7 +40,7 @@ def caller_of(request: Request, tokens: TokenEndpoint) -> Caller:
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not bearer:
         raise TokenRefused
-    return tokens.authenticate(bearer.strip())
+    return tokens.authenticate(bearer.strip(), certificate_of(request))
 
 
 async def _form(request: Request) -> dict[str, str]:

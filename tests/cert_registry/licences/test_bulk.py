@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from datetime import date
 from pathlib import Path
 
+import openpyxl
 import pytest
 from sqlalchemy import func, select
 
+from cert_registry.errors import RegistryError, Text
 from cert_registry.licences.bulk import (
     BulkIssuing,
     BulkJobUnknown,
     BulkRow,
     failures,
+    paused_because,
     progress,
     start,
     validate,
     waiting_jobs,
 )
-from cert_registry.licences.bulk_files import BulkFileUnreadable, rows_of
+from cert_registry.licences.bulk_files import MOST_UNPACKED_BYTES, BulkFileUnreadable, rows_of
 from cert_registry.licences.drafts import Draft
 from cert_registry.licences.issue import Issuing
 from cert_registry.licences.register import Licence
 from tests.cert_registry.world import BUREAU, CLERK, COMPANY, PERSON, SHOP, paper_code, seal
+
+
+class NoOrder(RegistryError):
+    """As sealing raises it where no standing order covers the type."""
+
+    code = "no_standing_order"
+
+    def __init__(self) -> None:
+        super().__init__(Text("没有可用的长期用印授权。", "There is no standing order."))
+
 
 HEAD = "holder_name,holder_code,holder_code_type,legal_representative,place,business_form,items,valid_until\n"
 
@@ -98,6 +112,47 @@ def test_a_stopped_run_goes_on_and_a_failed_row_may_be_tried_again(issuing: Issu
         BulkIssuing(issuing, paper_code, seal).run("none")
 
 
+def test_what_would_stop_every_row_pauses_the_job_and_fails_none(issuing: Issuing, tmp_path: Path) -> None:
+    job = begin(issuing, csv_file(tmp_path, line(), line()))
+
+    def without_order(_draft: Draft, _pdf: bytes) -> bytes:
+        raise NoOrder
+
+    assert BulkIssuing(issuing, paper_code, without_order).run(job) == {"waiting": 2}
+    assert paused_because(issuing, job).startswith("no_standing_order")
+    assert BulkIssuing(issuing, paper_code, seal).run(job) == {"issued": 2}
+    assert paused_because(issuing, job) == ""
+
+
+def test_an_excel_file_is_read_as_the_same_rows_as_csv(issuing: Issuing, tmp_path: Path) -> None:
+    kind = issuing.catalogue.get("food-licence")
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    cells = line(until="2027-01-31").split(",")
+    sheet.append(HEAD.strip().split(","))
+    sheet.append([*cells[:-1], date(2027, 1, 31)])
+    sheet.append([None] * len(cells))
+    sheet.append(cells)
+    book.save(tmp_path / "rows.xlsx")
+    rows = list(rows_of(tmp_path / "rows.xlsx", kind))
+    assert rows == [*rows_of(csv_file(tmp_path, *[line(until="2027-01-31")] * 2), kind)]
+    assert list(validate(rows, kind)) == []
+    sheet.append([PERSON.name, 110105194912310020, "111", *cells[3:]])
+    book.save(tmp_path / "rows.xlsx")
+    with pytest.raises(BulkFileUnreadable, match="Line 5 ") as caught:
+        list(rows_of(tmp_path / "rows.xlsx", kind))
+    assert "110105194912310020" not in caught.value.explain("zh")
+
+
+def test_a_bulk_file_may_not_unpack_into_gigabytes(issuing: Issuing, tmp_path: Path) -> None:
+    packed = zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED)
+    with packed, packed.open("xl/worksheets/sheet1.xml", "w") as entry:
+        for _ in range(MOST_UNPACKED_BYTES // 2**20 + 1):
+            entry.write(bytes(2**20))
+    with pytest.raises(BulkFileUnreadable):
+        list(rows_of(tmp_path / "bomb.xlsx", issuing.catalogue.get("food-licence")))
+
+
 def test_json_lines_may_have_several_holders(issuing: Issuing, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     holders = [{"name": one.name, "code": one.code, "code_type": one.code_type} for one in (PERSON, COMPANY)]
@@ -115,6 +170,7 @@ def test_json_lines_may_have_several_holders(issuing: Issuing, tmp_path: Path) -
         ("a.csv", HEAD.encode() + b"\xff\xfe,1,2,3,4,5,6,7\n", 1),
         ("a.jsonl", b'{"holders": []}\nnot json\n', 2),
         ("a.jsonl", b"[]\n", 1),
+        ("a.xlsx", b"PK not really", 1),
     ],
 )
 def test_an_unreadable_file_names_the_line(

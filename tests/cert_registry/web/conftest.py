@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
 from fastapi.testclient import TestClient
 from joserfc import jwk, jws
 
@@ -34,7 +36,7 @@ from signing_service.kernel.audit_log import AuditLog
 from signing_service.pades.request import SignatureRequest
 from signing_service.pades.sign import sign
 from signing_service.people.errors import TokenRefused
-from signing_service.people.oauth import Caller
+from signing_service.people.oauth import Caller, TokenEndpoint
 from signing_service.pki.extensions import Urls
 from signing_service.pki.issuing import issue_certificate, new_serial
 from signing_service.pki.names import subject_name
@@ -57,6 +59,7 @@ CALLERS = {
     "none": Caller("client-none", "none", "示例市气象局"),
     "stranger": Caller("client-stranger", "stranger", "示例市档案局"),
 }
+AUDIENCE = "https://zw.example.cn/oauth2/token"
 FOREIGN = "11430000006122244L"
 
 
@@ -110,6 +113,21 @@ class Trust:
 
     def policy(self, at: datetime) -> Policy:
         return Policy({Purpose.SEALS: [self.root.certificate]}, at, revocation_required=False)
+
+
+@dataclass
+class PublishedCertificates:
+    trust: Trust
+
+    def roots(self) -> bytes:
+        return as_pem(self.trust.root.certificate)
+
+    def evidence(self) -> bytes:
+        return as_pem(self.trust.evidence.certificate)
+
+
+def as_pem(der: bytes) -> bytes:
+    return load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
 @dataclass
@@ -222,6 +240,7 @@ def registry(
         evidence=evidence_signer(trust.evidence.certificate, sign_evidence),
         verify_file=lambda content, name, status: trust.judge(content, name, status, clock.now()),
         read_code=_read_code, codes=NoKeys(), paper_code=lambda _draft: SVG, seal=seal, seal_copy=seal_copy,
+        client_keys=TokenEndpoint(issuing.database, clock, AUDIENCE), certificates=PublishedCertificates(trust),
         reports=ReportsInMemory(trust, ReportBook(issuing.database, clock, AuditLog(), "示核验"), clock),
         other_registries={FOREIGN: OtherRegistry("示例省登记局", "https://other.example.cn/v")},
     )  # fmt: skip

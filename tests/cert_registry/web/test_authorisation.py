@@ -7,9 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import event
 
 from cert_registry.sharing.access import GRANTABLE, Action
-from tests.cert_registry.web.conftest import CODE_PREFIX, HEADERS, PURPOSE, Registry
+from signing_service.kernel.audit_log import AuditLog
+from signing_service.people.departments import Department
+from signing_service.people.oauth import NewClient, add_client, public_jwks
+from tests.cert_registry.web.conftest import CALLERS, CODE_PREFIX, HEADERS, PURPOSE, Registry
 from tests.cert_registry.world import BUREAU, BUSINESS_FIELDS, COMPANY, TRANSPORT, business
 
 ROLES = ("own", "route", "granted", "other_matter", "none", "anonymous")
@@ -33,13 +38,30 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/whoami"): dict.fromkeys(ABOUT_ONE, 200),
     ("GET", "/grants"): dict.fromkeys(ABOUT_ONE, 200),
     ("GET", "/events"): dict.fromkeys(ABOUT_ONE, 200),
+    ("GET", "/events/digest"): dict.fromkeys(ABOUT_ONE, 200),
+    ("GET", "/keys"): dict.fromkeys(ABOUT_ONE, 200),
+    ("PUT", "/keys"): dict.fromkeys(ABOUT_ONE, 422),  # without proof of a new key
     ("GET", "/subscriptions"): dict.fromkeys(ABOUT_ONE, 200),
     ("POST", "/subscriptions"): {"own": 403, "route": 403, "granted": 201, "other_matter": 403, "none": 403},
     ("POST", "/subscriptions/{subscription_id}/replay"): dict.fromkeys(ABOUT_ONE, 404),
     ("DELETE", "/subscriptions/{subscription_id}"): dict.fromkeys(ABOUT_ONE, 404),
     ("GET", "/copies/{copy_id}/file"): dict.fromkeys(ABOUT_ONE, 404),
 }
+KEY = public_jwks(ec.generate_private_key(ec.SECP256R1()).public_key())["keys"][0]
 WHO = {"own": "bureau", "route": "transport", "granted": "housing", "other_matter": "stranger", "none": "none"}
+
+
+def register_clients(registry: Registry) -> None:
+    """The callers as registered clients, for the calls about their keys."""
+    database, clock = registry.parts.database, registry.clock
+    with database.write() as session:
+        for caller in CALLERS.values():
+            session.add(
+                Department(id=caller.department_id, code=caller.client_id[:18], name="x", valid_from=clock.now())
+            )
+            session.flush()
+            client = NewClient(caller.client_id, caller.department_id, "示例", {"keys": [KEY]})
+            add_client(session, client, clock, AuditLog())
 
 
 def send(registry: Registry, method: str, path: str, who: str, identifier: str) -> int:
@@ -58,17 +80,21 @@ def send(registry: Registry, method: str, path: str, who: str, identifier: str) 
         "/licences/{identifier}/operations": {"operation": "transfer_out"},
         "/licences/{identifier}/copies": {"until": until},
         "/licences": issue,
+        "/keys": {"keys": [KEY], "proof": "none"},
         "/subscriptions": {"url": "https://housing.example.cn/hook"},
     }
     address = path.format(identifier=identifier, copy_id="0" * 20, subscription_id="0" * 32)
     headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
     if who == "anonymous":
         headers["Authorization"] = ""
+    if path == "/events/digest":
+        address += "?until=1"
     if path == "/verify/file":
         reply = registry.call("POST", address, who, data=PURPOSE, files={"file": ("a.pdf", b"x")}, headers=headers)
     else:
-        body = {"json": {**PURPOSE, **bodies[path]}} if path in bodies else {}
-        headers = headers if path in bodies else {**HEADERS, **headers}
+        has_body = path in bodies and method != "GET"
+        body = {"json": {**PURPOSE, **bodies[path]}} if has_body else {}
+        headers = headers if has_body else {**HEADERS, **headers}
         reply = registry.call(method, address, who, headers=headers, **body)
     assert "x-powered-by" not in reply.headers
     return int(reply.status_code)
@@ -92,10 +118,36 @@ def test_each_role_on_each_route(registry: Registry, role: str) -> None:
     registry.issue(business("case-2", type="road-transport-licence", fields=road, issuer=TRANSPORT))
     registry.grant("housing", *GRANTABLE)
     registry.grant("stranger", *GRANTABLE, matters=["M2"])
+    register_clients(registry)
     for (method, path), expected in ROUTES.items():
         wanted = 401 if role == "anonymous" else expected[role]
         who = WHO.get(role, role)
         assert (method, path, send(registry, method, path, who, done.identifier)) == (method, path, wanted)
+
+
+def test_a_call_never_waits_for_a_second_connection(registry: Registry) -> None:
+    """Forty calls that each hold one and want another wait for one another for ever (seen under load)."""
+    done = registry.issue(business(parties=[TRANSPORT.code]))
+    registry.grant("housing", *GRANTABLE)
+    register_clients(registry)
+    out, most = 0, 0
+
+    def taken(*_arguments: object) -> None:
+        nonlocal out, most
+        out += 1
+        most = max(most, out)
+
+    def given_back(*_arguments: object) -> None:
+        nonlocal out
+        out -= 1
+
+    event.listen(registry.parts.database.engine, "checkout", taken)
+    event.listen(registry.parts.database.engine, "checkin", given_back)
+    for who in ("bureau", "transport", "housing", "none"):
+        for method, path in ROUTES:
+            most = 0
+            send(registry, method, path, who, done.identifier)
+            assert (method, path, most <= 1) == (method, path, True)
 
 
 def test_what_a_batch_a_search_or_the_feed_shows_is_cut_to_what_is_granted(registry: Registry) -> None:

@@ -6,31 +6,21 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from cert_registry.app import create_app
 from cert_registry.sharing.access import Action
-from cert_registry.web.bearer import by_bearer
-from signing_service.app import Parts
-from signing_service.kernel.audit_log import AuditLog
-from signing_service.kernel.clock import SystemClock
 from signing_service.people.client_keys import public_jwks
-from signing_service.people.oauth import NewClient, TokenEndpoint, add_client
-from signing_service.people.register import PeopleRegister
-from signing_service.web import oauth_endpoints
 from tests.cert_registry.web.conftest import Registry
+from tests.cert_registry.web.live_server import CLIENT, serving, with_tokens
+from tests.cert_registry.web.test_nginx import listening
 from tests.cert_registry.world import business
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "department.md"
@@ -45,29 +35,14 @@ def sample(language: str) -> str:
 @pytest.fixture
 def environment(registry: Registry, tmp_path: Path) -> Iterator[dict[str, str]]:
     """A server on a free port, a client with its key, and what the samples read from the environment."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        clock, database = SystemClock(), registry.parts.database
-        key = rsa.generate_private_key(65537, 2048)
-        jwks = public_jwks(key.public_key())
-        with database.write() as session:
-            people = PeopleRegister(database, clock, AuditLog())
-            people.add_department(session, "housing", "示例市住房和城乡建设局", "11990000MB9900021N")
-            add_client(session, NewClient("housing-sample", "housing", "示例", jwks), clock, AuditLog())
-        tokens = TokenEndpoint(database, clock, f"{base}/oauth2/token")
-        service = Parts(database=database, clock=clock, routers=[oauth_endpoints.router(tokens)])
-        parts = replace(registry.parts, clock=clock, authenticate=by_bearer(tokens.authenticate), service=service)
-        server = uvicorn.Server(uvicorn.Config(create_app(parts), log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key = rsa.generate_private_key(65537, 2048)
+    jwks = public_jwks(key.public_key())
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with listening() as (bound, base), serving(with_tokens(registry.parts, jwks, base), [bound]):
         yield {
-            **os.environ, "BASE": base, "CLIENT": "housing-sample", "KID": jwks["keys"][0]["kid"], "MATTER": "M1",
+            **os.environ, "BASE": base, "CLIENT": CLIENT, "KID": jwks["keys"][0]["kid"], "MATTER": "M1",
             "KEY": str(tmp_path / "key.pem"), "no_proxy": "127.0.0.1",
         }  # fmt: skip
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.mark.slow
@@ -89,3 +64,9 @@ def test_every_sample_verifies_a_licence(registry: Registry, environment: dict[s
         assert result.returncode == 0, (language, result.stderr.decode())
         answer = json.loads(result.stdout)
         assert (language, answer["usable_now"], answer["licence"]["number"]) == (language, "yes", done.number)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("language", "name"), [("sh", "verify.sh"), ("python", "verify.py"), ("java", "Verify.java")])
+def test_the_page_hands_out_the_guides_samples(registry: Registry, language: str, name: str) -> None:
+    assert registry.client.get(f"/connect/samples/{name}").text == sample(language)

@@ -1,20 +1,52 @@
-"""The token bucket, with moments given."""
+"""The limit of a client, over processes that share a database."""
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cert_registry.web.rate_limit import RateLimit, TooManyRequests
+from signing_service.kernel.database import Database
+from tests.cert_registry.world import SetClock
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-def test_a_client_that_calls_too_often_is_told_when_to_come_back() -> None:
-    limit = RateLimit(a_minute=6)
-    for _ in range(6):
-        limit.take("a", now=100.0)
+def taken(limit: RateLimit, caller: str, calls: int) -> int:
+    """How many of so many calls are let through."""
+    through = 0
+    for _ in range(calls):
+        try:
+            limit.take(caller)
+        except TooManyRequests:
+            continue
+        through += 1
+    return through
+
+
+def test_a_client_that_calls_too_often_is_told_when_to_come_back(database: Database) -> None:
+    clock = SetClock(START)
+    limit = RateLimit(database, clock, "client", a_minute=6)
+    assert taken(limit, "a", 6) == 6
+    clock.instant += timedelta(seconds=1)
     with pytest.raises(TooManyRequests) as caught:
-        limit.take("a", now=101.0)
+        limit.take("a")
     assert caught.value.retry_after_seconds == 9
-    limit.take("b", now=101.0)
-    limit.take("a", now=110.0)
-    with pytest.raises(TooManyRequests):
-        limit.take("a", now=110.0)
+    limit.take("b")
+    clock.instant += timedelta(seconds=9)
+    assert taken(limit, "a", 2) == 1
+
+
+def test_worker_processes_share_one_limit(database: Database) -> None:
+    """As field report of the kind "per process": four workers must not make four times the limit."""
+    clock = SetClock(START)
+    workers = [RateLimit(database, clock, "client", a_minute=600) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        through = list(pool.map(lambda worker: taken(worker, "a", 300), workers))
+    assert sum(through) == 600
+    clock.instant += timedelta(seconds=30)
+    assert taken(workers[0], "a", 600) == 300
+    other_kind = RateLimit(database, clock, "address", a_minute=600)
+    assert taken(other_kind, "a", 10) == 10

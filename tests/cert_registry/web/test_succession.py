@@ -19,8 +19,8 @@ def test_the_successor_is_named_and_competent(registry: Registry) -> None:
     codes = {"housing": frozenset({"11990000MB9900021N", BUREAU.code})}
     parts = replace(
         registry.parts,
-        department_codes=lambda department: codes.get(department, frozenset({department})),
-        competent_body=lambda code: NEW_BODY if code == BUREAU.code else "",
+        department_codes=lambda _session, department: codes.get(department, frozenset({department})),
+        competent_body=lambda _session, code: NEW_BODY if code == BUREAU.code else "",
     )
     with TestClient(create_app(parts)) as client:
         registry.client = client

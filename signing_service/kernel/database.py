@@ -52,11 +52,16 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Database:
-    """Sessions by intent: `read()` sees, `write()` changes and commits on leaving."""
+    """Sessions by intent: `read()` sees, `write()` changes and commits on leaving. Errors never repeat a row's values:
+    they end up in logs."""
 
     def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
-        self.engine = _sqlite_engine(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
+        self.engine = (
+            _sqlite_engine(self.url)
+            if self.is_sqlite
+            else create_engine(self.url, pool_pre_ping=True, hide_parameters=True)
+        )
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @property
@@ -80,8 +85,13 @@ class Database:
         self.engine.dispose()
 
 
+def _server_engine(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+
+
 def _sqlite_engine(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+    connect = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+    engine = create_engine(url, connect_args=connect, hide_parameters=True)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

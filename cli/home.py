@@ -98,6 +98,8 @@ def write_settings(home: Path, *, profile: str, token_module: str, city: str, da
         '# timestamp_urls = ["https://tsa.example.test/tsa", "own"]',
         "# When an outside CA cannot be asked about a certificate: refuse (default) or accept.",
         '# outside_status_unknown = "refuse"',
+        "# Prometheus metrics, on an address that only the inside reaches.",
+        '# metrics_listen = "127.0.0.1:9464"',
     ]
     lines += [
         "",

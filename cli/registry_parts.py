@@ -110,7 +110,7 @@ class RegistryDesk:
         """Sends events; each address is checked against the home's policy every time."""
         settings = self._stage.settings
         outbound = Outbound(OutboundPolicy(settings.outbound_hosts, timeout_seconds=WEBHOOK_SECONDS))
-        return Webhooks(self._stage.database, outbound, self._evidence, self._stage.clock, settings.base_url)
+        return Webhooks(self._stage.database, outbound, self.sign_claims, self._stage.clock, settings.base_url)
 
     def verify_file(self, content: bytes, name: str, status: StatusSource) -> Mapping[str, Any]:
         """For pages and API: within tighter limits, a few at a time. Raises VerifierBusy."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 import uvicorn
@@ -19,12 +20,14 @@ from cli.processes import announce_ready, end_with_parent, running
 from signing_service.custody.core import Custody
 from signing_service.custody.socket_server import CustodyServer
 from signing_service.errors import Text
+from signing_service.kernel.logs import configure_logs
 
 
 def custody(ctx: typer.Context) -> None:
     """Start the process that owns the service tokens; it listens on HOME/custody/custody.sock until stopped."""
     end_with_parent()
     settings = open_home(ctx.obj.home)
+    configure_logs("custody")
     server = CustodyServer(settings.custody_socket, Custody(settings.custody))
     with server:
         announce_ready(socket=str(settings.custody_socket))
@@ -43,6 +46,7 @@ def worker(
 
     end_with_parent()
     settings = open_home(ctx.obj.home)
+    configure_logs("worker")
     url, period = server or settings.base_url, timedelta(seconds=lease)
     made = [make_sealing_worker(settings, url, processes=processes, lease=period)]
     if not only_sealing:
@@ -78,15 +82,27 @@ def serve(
         stack.enter_context(running(settings.home, "worker", "--server", url, log=logs / "worker.log"))
         from cli.web_app import make_web_app
 
+        configure_logs("web", stack.enter_context(_log_stream(logs)))
         app = make_web_app(settings, url)
         sockets = [bound] if socket is None else [bound, stack.enter_context(listen_for_proxy(socket))]
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False))
         if json_output:
             announce_ready(url=url)
         else:
             words = Text(f"服务已启动:{url}/ (Ctrl-C 停止)", f"Serving at {url}/ (Ctrl-C stops)")
             print(words.in_(ctx.obj.language), file=sys.stderr, flush=True)
         server.run(sockets=sockets)
+
+
+@contextmanager
+def _log_stream(logs: Path) -> Iterator[TextIO]:
+    """Where the server's log goes: to stderr, or to logs/web.log while somebody watches stderr on a terminal."""
+    if not sys.stderr.isatty():
+        yield sys.stderr
+        return
+    logs.mkdir(exist_ok=True)
+    with (logs / "web.log").open("a", encoding="utf-8") as stream:
+        yield stream
 
 
 def _until_stopped() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -11,6 +15,8 @@ from cert_registry.audit.supervision_orders import SupervisionBook
 from cert_registry.web.supervision_parts import SupervisionParts
 from cli.bulk_worker import wake_bulk
 from cli.case_sealing import case_sealing
+from cli.data_keys import load_ring, unwrap
+from cli.operation_metrics import operation_readings
 from cli.registry_parts import RegistryDesk
 from cli.sandbox import sandbox_of
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
@@ -32,6 +38,8 @@ from signing_service.pki.rules import Actor
 from signing_service.settings import Settings
 from signing_service.web import case_api, oauth_endpoints, pki_endpoints, seal_job_endpoints
 from signing_service.web.desk import Desk, DeskNeeds, make_desk
+from signing_service.web.health_endpoints import Check, Slow
+from signing_service.web.metrics import Metrics
 from signing_service.web.oauth_endpoints import caller_of
 from signing_service.web.seal_job_endpoints import JobAsked, SealJobParts
 
@@ -49,11 +57,13 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     stage = open_stage(settings)
     tokens = TokenEndpoint(stage.database, stage.clock, f"{settings.base_url}/oauth2/token")
     registry, desk = RegistryDesk(stage, http_timestamper(settings, url)), make_home_desk(stage, url)
-    service = _signing_parts(stage, tokens, desk, url)
+    metrics = Metrics(operation_readings(stage.database, stage.clock, lambda: made.state.readiness.answer()))
+    service = _signing_parts(stage, tokens, desk, url, metrics)
     parts = registry.parts(tokens, service, url, sandbox_of(stage), desk.browsers)
     book = SupervisionBook(stage.database, stage.clock, AuditLog())
     supervision = SupervisionParts(current=desk.browsers.current, work=stage.work, book=book)
-    return create_app(replace(parts, supervision=supervision, wake_bulk=lambda: wake_bulk(settings)))
+    made = create_app(replace(parts, supervision=supervision, wake_bulk=lambda: wake_bulk(settings)))
+    return made
 
 
 def make_home_desk(stage: Stage, url: str) -> Desk:
@@ -93,7 +103,7 @@ def _seal_jobs(stage: Stage, tokens: TokenEndpoint) -> SealJobParts:
     )  # fmt: skip
 
 
-def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk, url: str) -> Parts:
+def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk, url: str, metrics: Metrics) -> Parts:
     pki, limit = stage.pki, RateLimit(stage.clock, per_second=PKI_REQUESTS_PER_SECOND, burst=PKI_BURST)
     routers = (
         pki_endpoints.router(pki.tsa, pki.ocsp, pki.crls, limit=limit),
@@ -103,5 +113,30 @@ def _signing_parts(stage: Stage, tokens: TokenEndpoint, desk: Desk, url: str) ->
         *desk.routers,
         *home_seal_routers(stage, desk.browsers, url),
     )
-    checks = {"custody": stage.custody.frozen}
-    return Parts(database=stage.database, clock=stage.clock, routers=routers, links=LINKS, checks=checks)
+    return Parts(
+        database=stage.database, clock=stage.clock, routers=routers, links=LINKS, checks=readiness_checks(stage, url),
+        metrics=metrics, resources=_metrics_listener(stage.settings, metrics),
+    )  # fmt: skip
+
+
+def readiness_checks(stage: Stage, url: str) -> dict[str, Check | Slow]:
+    """What a home needs to work. The token is asked for a data key, the TSA for a timestamp: those are kept longer."""
+
+    def token() -> None:
+        ring = load_ring(stage.settings)
+        unwrap(stage.custody, next(key for key in ring.keys if key.number == ring.present))
+
+    def tsa() -> None:
+        http_timestamper(stage.settings, url).timestamp(hashlib.sha256(b"readiness").digest())
+
+    return {
+        "custody": stage.custody.frozen, "blobs": stage.blobs.check, "token": Slow(token, timedelta(minutes=1)),
+        "tsa": Slow(tsa),
+    }  # fmt: skip
+
+
+def _metrics_listener(settings: Settings, metrics: Metrics) -> Sequence[Callable[[], AbstractContextManager[object]]]:
+    if not settings.metrics_listen:
+        return ()
+    host, _, port = settings.metrics_listen.rpartition(":")
+    return (lambda: metrics.listening(host.strip("[]"), int(port)),)

@@ -21,6 +21,7 @@ from signing_service.kernel.jobs import Jobs
 from signing_service.settings import Settings
 from signing_service.web import error_edge, health_endpoints
 from signing_service.web.behind_proxy import BehindProxy
+from signing_service.web.metrics import Metrics
 from signing_service.web.middleware import BodyLimit, RequestFrame
 
 _LOG = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ WEB = Path(__file__).parent / "web"
 class Parts:
     """What the composition root hands in; the registry's routers, templates and statuses come the same way.
 
-    `resources` are entered when the app starts and left, last first, when it stops. `checks` serve /readyz.
+    `resources` are entered when the app starts and left, last first, when it stops. `checks` serve /readyz; `metrics`
+    are served elsewhere.
     """
 
     database: Database
@@ -42,7 +44,8 @@ class Parts:
     templates: Sequence[Path] = ()
     static: Mapping[str, Path] = field(default_factory=dict)
     statuses: error_edge.Statuses = field(default_factory=dict)
-    checks: Mapping[str, health_endpoints.Check] = field(default_factory=dict)
+    checks: Mapping[str, health_endpoints.Check | health_endpoints.Slow] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
     resources: Sequence[Callable[[], AbstractContextManager[object]]] = ()
 
 
@@ -70,7 +73,8 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         app.mount(address, StaticFiles(directory=folder))
     app.add_middleware(BodyLimit)
     app.add_middleware(BehindProxy)
-    app.add_middleware(RequestFrame, secure=settings.base_url.startswith("https://"))
+    app.add_middleware(RequestFrame, secure=settings.base_url.startswith("https://"), metrics=parts.metrics)
+    app.state.readiness = readiness
     return app
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ OWN_TSA = "own"
 MOST_TSAS = 5
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEEDED = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
-_OPTIONAL = {"timestamp_urls", "outside_status_unknown", "notices"}
+_OPTIONAL = {"timestamp_urls", "outside_status_unknown", "notices", "metrics_listen", "blob_store"}
 _NOTICES = {
     "mail_server", "mail_security", "mail_from", "mail_user", "mail_password_file", "mail_ca_file", "sms_folder",
     "screen_file",
@@ -68,7 +69,9 @@ class NoticeSettings:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All of it has a value; paths are absolute. `timestamp_urls`: the timestamp authorities in the order in which they
-    are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate."""
+    are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate.
+    `metrics_listen`: HOST:PORT of the inside where metrics are served, empty: nowhere. `blob_store`: an S3 address of
+    the documents, empty: the folder `blobs`."""
 
     home: Path
     profile: Profile
@@ -80,6 +83,8 @@ class Settings:
     timestamp_urls: tuple[str, ...] = (OWN_TSA,)
     outside_status_unknown: UnknownStatus = "refuse"
     notices: NoticeSettings = NoticeSettings()
+    metrics_listen: str = ""
+    blob_store: str = ""
 
     @property
     def is_demo(self) -> bool:
@@ -140,6 +145,8 @@ def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Setting
         timestamp_urls=_timestamp_urls(path, entries.get("timestamp_urls", [OWN_TSA])),
         outside_status_unknown=_unknown_status(path, entries.get("outside_status_unknown", "refuse")),
         notices=_notices(home, path, entries.get("notices", {})),
+        metrics_listen=_inside(path, str(entries.get("metrics_listen", ""))),
+        blob_store=_bucket(path, str(entries.get("blob_store", ""))),
     )
 
 
@@ -181,6 +188,26 @@ def _timestamp_urls(path: Path, urls: object) -> tuple[str, ...]:
     if not all(url == OWN_TSA or str(url).startswith(("http://", "https://")) for url in urls):
         raise SettingsUnreadable(path, f'timestamp_urls: each is an http(s) address, or "{OWN_TSA}" for our own')
     return tuple(str(url) for url in urls)
+
+
+def _inside(path: Path, listen: str) -> str:
+    """An address that only the inside reaches: metrics are not for the public."""
+    host, _, port = listen.rpartition(":")
+    try:
+        if not listen:
+            return listen
+        address = ip_address(host.strip("[]"))
+        if address.is_private and not address.is_unspecified and 0 <= int(port) < 65536:
+            return listen
+    except ValueError:
+        pass
+    raise SettingsUnreadable(path, "metrics_listen must be an inside address, e.g. 127.0.0.1:9464")
+
+
+def _bucket(path: Path, address: str) -> str:
+    if address and not address.startswith("s3://"):
+        raise SettingsUnreadable(path, "blob_store must be like s3://BUCKET/FOLDER?endpoint=https://HOST")
+    return address
 
 
 def _unknown_status(path: Path, word: object) -> UnknownStatus:

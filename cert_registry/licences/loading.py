@@ -90,9 +90,9 @@ def _licence(one: Earlier, actor: Actor, now: datetime) -> dict[str, Any]:
 
 
 def _holder(vault: HolderVault, licence_id: int, identifier: str, place: int, holder: Holder) -> dict[str, Any]:
+    lookup = vault.lookup(holder.code, holder.code_type)
     return {
         "licence_id": licence_id, "position": place, "name": holder.name, "code_type": holder.code_type,
-        "code_sealed": vault.seal(holder.code, identifier),
-        "code_hash": vault.lookup_hash(holder.code, holder.code_type),
+        "code_sealed": vault.seal(holder.code, identifier), "code_hash": lookup.digest, "hash_key": lookup.key,
         "code_shown": masked(holder.code, holder.code_type),
     }  # fmt: skip

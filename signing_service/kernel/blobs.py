@@ -14,6 +14,8 @@ from typing import Protocol
 
 from signing_service.errors import SigningServiceError, Text
 
+PROBE = ".ready"
+
 
 class BlobMissing(SigningServiceError):
     code = "blob_missing"
@@ -53,6 +55,10 @@ class BlobStore(Protocol):
         """Of everything that it holds, in order."""
         ...
 
+    def check(self) -> None:
+        """Write and read something small. Raises what the store raises when it cannot."""
+        ...
+
 
 class LocalBlobs:
     """A folder of files named by digest, two levels deep."""
@@ -80,6 +86,12 @@ class LocalBlobs:
     def digests(self) -> Iterator[str]:
         found = self._folder.glob("[0-9a-f][0-9a-f]/*")
         return iter(sorted(path.name for path in found if not path.name.startswith(".")))
+
+    def check(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._folder / PROBE, b"ready")
+        if (self._folder / PROBE).read_bytes() != b"ready":
+            raise OSError(f"{self._folder} does not give back what was written")
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest

@@ -54,15 +54,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Database:
-    """Sessions by intent: `read()` sees, `write()` changes and commits on leaving."""
+    """Sessions by intent: `read()` sees, `write()` changes and commits on leaving. Errors never repeat a row's values:
+    they end up in logs."""
 
     def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
-        self.engine = (
-            _sqlite_engine(self.url)
-            if self.is_sqlite
-            else create_engine(self.url, pool_pre_ping=True, pool_size=KEPT_OPEN, max_overflow=MOST_MORE)
-        )
+        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @property
@@ -86,9 +83,15 @@ class Database:
         self.engine.dispose()
 
 
+def _server_engine(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=KEPT_OPEN, max_overflow=MOST_MORE, hide_parameters=True)
+
+
 def _sqlite_engine(url: URL) -> Engine:
     arguments = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
-    engine = create_engine(url, connect_args=arguments, pool_size=KEPT_OPEN, max_overflow=MOST_MORE)
+    engine = create_engine(
+        url, connect_args=arguments, pool_size=KEPT_OPEN, max_overflow=MOST_MORE, hide_parameters=True
+    )
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter
@@ -13,27 +14,38 @@ from fastapi.responses import JSONResponse
 from signing_service.kernel.clock import Clock
 
 _LOG = logging.getLogger(__name__)
-KEPT = timedelta(seconds=10)
+KEPT, OK = timedelta(seconds=10), "ok"
 Check = Callable[[], object]
 
 
-class Readiness:
-    """`checks` raise when what they look at does not work. The lock guards the cached answer."""
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A check that costs something, such as a timestamp: asked at most once in `kept`."""
 
-    def __init__(self, checks: Mapping[str, Check], clock: Clock) -> None:
-        self._checks, self._clock = dict(checks), clock
+    run: Check
+    kept: timedelta = timedelta(minutes=5)
+
+
+class Readiness:
+    """`checks` raise when what they look at does not work. The lock guards the cached answers."""
+
+    def __init__(self, checks: Mapping[str, Check | Slow], clock: Clock) -> None:
+        self._checks = {name: check if isinstance(check, Slow) else Slow(check, KEPT) for name, check in checks.items()}
+        self._clock = clock
         self._lock = threading.Lock()
-        self._asked: datetime | None = None
-        self._answer: dict[str, str] = {}
+        self._answers: dict[str, tuple[datetime, str]] = {}
 
     def answer(self) -> dict[str, str]:
-        """`ok` or `failed` for each check; the reason stands in the log, not in public."""
+        """`ok` or `failed` for each check; the reason stands in the log, not in public. What failed is asked again
+        after ten seconds."""
         with self._lock:
             now = self._clock.now()
-            if self._asked is None or now - self._asked >= KEPT:
-                self._answer = {name: _outcome(name, check) for name, check in self._checks.items()}
-                self._asked = now
-            return dict(self._answer)
+            for name, check in self._checks.items():
+                asked, outcome = self._answers.get(name, (None, ""))
+                kept = check.kept if outcome == OK else KEPT
+                if asked is None or now - asked >= kept:
+                    self._answers[name] = now, _outcome(name, check.run)
+            return {name: outcome for name, (_, outcome) in self._answers.items()}
 
 
 def router(readiness: Readiness) -> APIRouter:
@@ -46,7 +58,7 @@ def router(readiness: Readiness) -> APIRouter:
     @routes.get("/readyz")
     def ready() -> JSONResponse:
         checks = readiness.answer()
-        well = all(outcome == "ok" for outcome in checks.values())
+        well = all(outcome == OK for outcome in checks.values())
         content = {"status": "ok" if well else "failed", "checks": checks}
         return JSONResponse(content, status_code=200 if well else 503)
 
@@ -59,4 +71,4 @@ def _outcome(name: str, check: Check) -> str:
     except Exception:
         _LOG.exception("readiness check %s failed", name)
         return "failed"
-    return "ok"
+    return OK

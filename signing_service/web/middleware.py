@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -10,8 +12,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from signing_service.kernel.logs import about
 from signing_service.kernel.problems import language_of, problem
 from signing_service.web.error_edge import FileTooLarge, answer_unnamed
+from signing_service.web.metrics import Metrics, route_of, since
+
+_LOG = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 65 * 2**20
 POLICY = (
@@ -32,11 +38,12 @@ ONE_YEAR = "max-age=31536000"
 class RequestFrame:
     """Gives each request an id, and each answer that id and the headers; answers for errors that nobody named.
 
-    `secure` adds HSTS. An error after the answer has begun can only end the connection.
+    `secure` adds HSTS. An error after the answer has begun can only end the connection. Every request becomes one line
+    of the log and counts in `metrics`, by its route's template: addresses hold codes and identifiers.
     """
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
-        self._app, self._secure = app, secure
+    def __init__(self, app: ASGIApp, *, secure: bool, metrics: Metrics) -> None:
+        self._app, self._secure, self._metrics = app, secure, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,22 +51,29 @@ class RequestFrame:
             return
         identifier = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = identifier
-
-        begun = False
+        status, began = 0, time.perf_counter()
 
         async def framed(message: Message) -> None:
-            nonlocal begun
+            nonlocal status
             if message["type"] == "http.response.start":
-                begun = True
+                status = message["status"]
                 _add_headers(message, identifier, secure=self._secure)
             await send(message)
 
-        try:
-            await self._app(scope, receive, framed)
-        except Exception as error:
-            if begun:
-                raise
-            await answer_unnamed(Request(scope), error)(scope, receive, framed)
+        with about(request_id=identifier):
+            try:
+                await self._app(scope, receive, framed)
+            except Exception as error:
+                if status:
+                    raise
+                await answer_unnamed(Request(scope), error)(scope, receive, framed)
+            finally:
+                self._note(scope, status, since(began))
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route, method = route_of(scope), scope["method"]
+        self._metrics.request(route, method, status, seconds)
+        _LOG.info("request", extra={"route": route, "method": method, "status": status, "seconds": round(seconds, 4)})
 
 
 class BodyLimit:

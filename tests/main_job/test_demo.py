@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pypdfium2
 import pytest
 import zxingcpp
 
+from cli import cast
 from cli.pdfsig import VALID, ask_pdfsig
 from signing_service.agent.page_images import find_spot, text_at
 
@@ -115,11 +117,20 @@ def test_every_step_left_its_audit_entry(demo: Demo) -> None:
     assert {"licence.registered", "api.verify_identifier", "print.reserve", "print.confirm"} <= kinds
 
 
-def test_no_pin_reaches_a_log(demo: Demo) -> None:
+CITIZEN = re.compile(r"(?<![0-9A-Za-z])[1-9]\d{16}[0-9Xx](?![0-9A-Za-z])")
+
+
+def test_no_pin_code_or_person_reaches_a_log(demo: Demo) -> None:
+    """All that the processes of the whole run logged, and what the command said."""
     logs = "".join(path.read_text() for path in (demo.home / "logs").iterdir())
-    for pin_file in (demo.home / "pins").iterdir():
-        assert pin_file.read_text().strip() not in logs
-        assert pin_file.read_text().strip() not in demo.progress
+    requests = [json.loads(line) for line in logs.splitlines() if line.startswith("{")]
+    assert {"/tsa", "/oauth2/token", "/verify/file"} <= {line.get("route") for line in requests}
+    assert all(line["request_id"] for line in requests if line["event"] == "request")
+    pins = [file.read_text().strip() for file in (demo.home / "pins").iterdir()]
+    for secret in (*pins, demo.report["query_code"], cast.APPLICANT_CODE, cast.APPLICANT_NAME):
+        assert secret not in logs
+    assert not any(pin in demo.progress for pin in pins)
+    assert CITIZEN.findall(logs + demo.progress) == []
 
 
 def _text(pdf: bytes) -> str:

@@ -63,7 +63,7 @@ def test_what_an_earlier_registry_issued_is_taken_over_in_chunks(
         one = by_identifier(session, LicenceIdentifier(code, BUREAU.code, f"{7:020}", 1))
         assert (one.number, standing_of(one, clock.now(), clock.now()).usable_now) == ("示7", "yes")
         assert vault.open(one.holders[0].code_sealed, one.identifier) == COMPANY.code
-        hashed = vault.lookup_hash(COMPANY.code, COMPANY.code_type)
+        hashed = vault.lookups(COMPANY.code, COMPANY.code_type)
         assert len(by_holder(session, hashed, [code], 0, 5000)) == CHUNK + 5
     with pytest.raises(IntegrityError):
         list(take_over(database, vault, earlier(issuing, 1), CLERK, clock.now()))

@@ -46,5 +46,6 @@ lock:            ## Resolve requirements/*.in anew, with hashes and without any 
 	$(VENV)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --strip-extras --allow-unsafe --no-header -c requirements/lock.txt -o requirements/runtime.txt requirements/runtime.in
 
-pictures:        ## The pictures of the readme that are drawn from a source
-	$(VENV)/python -c "import typst; typst.compile('docs/pictures/house.typ', output='docs/pictures/house.png', format='png', ppi=120)"
+pictures:        ## The pictures of readme and guide that are drawn from a source
+	for name in house certificate-states; do $(VENV)/python -c "import typst; typst.compile('docs/pictures/$$name.typ', \
+	  output='docs/pictures/$$name.png', format='png', ppi=120)"; done

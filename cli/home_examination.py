@@ -120,7 +120,7 @@ def online_findings(settings: Settings, database: Database | None, now: datetime
     """Server, custody, and the addresses in certificates; no `database`: those are not known."""
     down = list(_server(settings))
     found = [*down, *_custody(settings, server_is_up=not down)]
-    return found if database is None else found + _addresses(settings, database, now, own=not down)
+    return found if database is None else found + address_findings(settings, database, now, own=not down)
 
 
 def _server(settings: Settings) -> Iterator[Finding]:
@@ -155,7 +155,7 @@ def _custody(settings: Settings, *, server_is_up: bool) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _addresses(settings: Settings, database: Database, now: datetime, *, own: bool) -> list[Finding]:
+def address_findings(settings: Settings, database: Database, now: datetime, *, own: bool) -> list[Finding]:
     """The addresses that certificates in use name: each once. Those of our own server only while it answers."""
     known, found = issuers_known(settings, database), []
     for certificate, issuer in sample_certificates(database, None if own else settings.base_url):

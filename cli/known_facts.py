@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from signing_service.approvals.register import DocumentVersion
 from signing_service.approvals.simulated import CaseFacts
 from signing_service.kernel.blobs import BlobDamaged, BlobMissing, BlobStore
 from signing_service.kernel.database import Database
+from signing_service.pki.certificates import OUTSIDE, CertificateRow
 from signing_service.pki.register import fingerprint
 from signing_service.seals.rules import State
 from signing_service.seals.seal_tables import SealChange, SealRow
@@ -76,10 +77,13 @@ class ArchiveFacts:
 
 
 def _seal_events(session: Session) -> Iterator[SealEvent]:
+    """Of seals that were ever stopped, and of those under an outside CA, which nothing else tells from persons."""
     stopped = select(SealChange.seal_id).where(
         SealChange.after.in_([state for state in _STOPS if state != State.ACTIVE])
     )
-    rows = {row.id: row for row in session.scalars(select(SealRow).where(SealRow.id.in_(stopped)))}
+    outside = select(CertificateRow.der).where(CertificateRow.origin == OUTSIDE, CertificateRow.profile == "seal")
+    wanted = or_(SealRow.id.in_(stopped), SealRow.certificate.in_(outside))
+    rows = {row.id: row for row in session.scalars(select(SealRow).where(wanted))}
     successors = _successors(session)
     changes: dict[str, list[SealChange]] = defaultdict(list)
     for change in session.scalars(select(SealChange).where(SealChange.seal_id.in_(rows)).order_by(SealChange.id)):

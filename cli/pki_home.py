@@ -16,7 +16,6 @@ from signing_service.errors import SigningServiceError, Text
 if TYPE_CHECKING:
     from hardware.ports import Token
     from signing_service.errors import Language
-    from signing_service.kernel.outbound import Outbound
     from signing_service.pki.certificates import CertificateRow
     from signing_service.pki.crl import Reason
     from signing_service.pki.enrolment import Enrolment
@@ -179,13 +178,6 @@ def impact_json(found: Impact) -> dict[str, Any]:
         ],
         "unknown": list(found.unknown),
     }  # fmt: skip
-
-
-def outbound_of(settings: Settings) -> Outbound:
-    """The client for calls that leave this machine, by the home's policy."""
-    from signing_service.kernel.outbound import Outbound, OutboundPolicy
-
-    return Outbound(OutboundPolicy(hosts=settings.outbound_hosts, timeout_seconds=5))
 
 
 def finding_json(finding: Finding, language: Language) -> dict[str, str]:

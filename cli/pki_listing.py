@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.pki_home import finding_json, home_settings, open_register, outbound_of, print_rows, row_json
+from cli.pki_home import finding_json, home_settings, open_register, print_rows, row_json
 from cli.pki_options import Json, Which
 
 app = typer.Typer()
@@ -69,19 +69,18 @@ def ending(ctx: typer.Context, json_output: Json = False) -> None:
 def doctor(
     ctx: typer.Context,
     json_output: Json = False,
-    network: Annotated[bool, typer.Option(help="Ask the addresses in the TSA's certificate too.")] = False,
+    network: Annotated[bool, typer.Option(help="Ask the addresses that certificates in use name, too.")] = False,
 ) -> None:
-    """What is wrong with certificates, CRLs and their addresses; exit code 1 where something fails."""
-    from signing_service.pki.address_health import network_findings
-    from signing_service.pki.health import Level, register_findings
+    """The part of `zhengyin doctor` that looks at certificates, CRLs, their addresses and the TSA's clock."""
+    from cli.home_examination import address_findings, record_findings
+    from signing_service.pki.health import Level
 
     settings = home_settings(ctx)
-    with open_register(ctx) as register, register.database.read() as session:
+    with open_register(ctx) as register:
         now = register.clock.now()
-        found = register_findings(session, now, production=not settings.is_demo)
+        found = record_findings(settings, register.database, now)
         if network:
-            tsa = register.active(session, "tsa", "tsa")[0].der
-            found += network_findings(tsa, register.chain(session, tsa)[0], outbound_of(settings), now)
+            found += address_findings(settings, register.database, now, own=True)
     print_rows([finding_json(finding, ctx.obj.language) for finding in found], json_output)
     if any(finding.level is Level.FAIL for finding in found):
         raise typer.Exit(1)

@@ -49,7 +49,10 @@ def _revoked_without_proof(judged: Judged, trust: Trust) -> Trust:
 
 def _kind(certificate: Certificate, chain: Chain, context: Context) -> str:
     """A seal is what leads to the seals' anchors; where one anchor serves seals and persons, the certificate's name
-    tells."""
+    tells. A licensed CA's certificate is a seal's where the register of seals knows it."""
+    facts = context.facts
+    if facts is not None and any(event.certificate_sha256 == certificate.sha256 for event in facts.seals):
+        return "seal"
     if chain.purpose not in (Purpose.SEALS, Purpose.SIMULATED):
         return "signature"
     others = [

@@ -132,10 +132,20 @@ def _revocation(chain: Chain, when: datetime, proven: bool, context: TrustContex
 def _standing(certificate: Certificate, issuer: Certificate, when: datetime, context: TrustContext) -> Standing:
     policy: Policy = context.policy
     standing = context.revocation.standing(certificate, issuer, when, policy.at, policy.freshness)
-    if standing.state == "unknown" and policy.fetcher is not None:
+    if policy.fetcher is not None and (standing.state == "unknown" or _may_have_changed(certificate, standing, policy)):
         context.revocation.add(*fetch_for(certificate, issuer, policy.fetcher))
         standing = context.revocation.standing(certificate, issuer, when, policy.at, policy.freshness)
     return standing
+
+
+def _may_have_changed(certificate: Certificate, standing: Standing, policy: Policy) -> bool:
+    """Is the newest word out of date at the validation time, while the certificate is not? What a document brings along
+    tells of its sealing, not of today."""
+    newest = standing.newest
+    if newest is None or certificate.not_after < policy.at or (newest.revoked_at is not None and not newest.hold):
+        return False
+    ends = newest.next_update or newest.this_update + policy.freshness
+    return ends < policy.at
 
 
 def _compromised(statement: Statement, when: datetime) -> bool:

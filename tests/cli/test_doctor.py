@@ -183,6 +183,25 @@ def _online(settings: Settings) -> list[tuple[Level, str]]:
         database.close()
 
 
+def test_the_certificates_doctor_is_a_part_of_the_homes(copy: Settings, home: Settings) -> None:
+    """`zhengyin pki doctor` says of certificates what `zhengyin doctor` says, in the same words, and nothing else."""
+    settings = (home.home / "settings.toml").read_text()
+    assert settings.count("database_url = ") == 1
+    kept = [line for line in settings.splitlines() if not line.startswith("database_url = ")]
+    (copy.home / "settings.toml").write_text("\n".join([f'database_url = "{copy.database_url}"', *kept]))
+    change_policy(copy.custody, lambda policy: replace(
+        policy, seals={name: replace(seal, chain=()) for name, seal in policy.seals.items()},
+    ))  # fmt: skip
+    told = {}
+    for command in (["pki", "doctor"], ["doctor", "--offline"]):
+        done = CliRunner().invoke(app, ["--home", str(copy.home), *command, "--json"])
+        assert done.exit_code == 1, done.output
+        said = json.loads(done.stdout)
+        told[command[0]] = said if command[0] == "pki" else said["findings"]
+    assert [each["code"] for each in told["pki"]] == ["intermediate_missing"]
+    assert all(each in told["doctor"] for each in told["pki"])
+
+
 def test_a_server_that_is_down_is_one_finding(copy: Settings) -> None:
     assert _online(copy) == [(Level.WARN, "server_unreachable")]
     production = replace(copy, profile="production")

@@ -22,6 +22,7 @@ def run(arguments: list[str], given: str) -> dict[str, object]:
     return {"code": code, "out": out.getvalue(), "err": err.getvalue()}
 
 
-for line in iter(sys.__stdin__.readline, ""):
-    asked = json.loads(line)
-    print(json.dumps(run(asked["arguments"], asked["given"])), file=sys.__stdout__, flush=True)
+if __name__ == "__main__":  # a command's own worker processes load this file too
+    for line in iter(sys.__stdin__.readline, ""):
+        asked = json.loads(line)
+        print(json.dumps(run(asked["arguments"], asked["given"])), file=sys.__stdout__, flush=True)

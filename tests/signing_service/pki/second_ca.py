@@ -14,20 +14,29 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+AUTHORITY = "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n"
 RESPONDER = "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=OCSPSigning\nnoCheck=yes\n"
 
 
 class SecondCa:
-    """`index` is openssl's own database of what it issued: the truth that the responder and the CRL tell."""
+    """`index` is openssl's own database of what it issued: the truth that the responder and the CRL tell. `above`: the
+    CA that certified this one, with what its certificate says besides (`sources`); a root has none."""
 
-    def __init__(self, folder: Path, name: str = "Example Licensed CA") -> None:
+    def __init__(
+        self, folder: Path, name: str = "Example Licensed CA", above: SecondCa | None = None, sources: str = ""
+    ) -> None:
         self.folder, self.port = folder, 0
         folder.mkdir(parents=True, exist_ok=True)
         self._responder: subprocess.Popen[str] | None = None
         self._serials: dict[str, datetime] = {}
         self._revoked: dict[str, str] = {}
-        self.run("req", "-x509", *EC, "-keyout", "ca.key", "-out", "ca.pem", "-days", "400", "-subj", f"/CN={name}",
-                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+        if above is None:
+            self.run("req", "-x509", *EC, "-keyout", "ca.key", "-out", "ca.pem", "-days", "400", "-subj", f"/CN={name}",
+                     "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+        else:
+            self.run("req", *EC, "-keyout", "ca.key", "-out", "ca.csr", "-subj", f"/CN={name}")
+            above.sign(folder / "ca.csr", f"{folder.name}.pem", AUTHORITY + sources)
+            (folder / "ca.pem").write_bytes((above.folder / f"{folder.name}.pem").read_bytes())
         self.run("req", *EC, "-keyout", "ocsp.key", "-out", "ocsp.csr", "-subj", "/CN=Example responder")
         self.sign(self.folder / "ocsp.csr", "ocsp.pem", RESPONDER)
 
@@ -67,10 +76,10 @@ class SecondCa:
         usage = "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature,nonRepudiation\n"
         return self.sign(csr, f"{name}.pem", usage + more)
 
-    def revoke(self, certificate: bytes) -> None:
-        """In the index; the responder tells it when it is started again."""
+    def revoke(self, certificate: bytes, ago: timedelta = timedelta(minutes=1)) -> None:
+        """In the index, as of `ago`; the responder tells it when it is started again."""
         serial = x509.load_der_x509_certificate(certificate).serial_number
-        self._revoked[f"{serial:X}"] = f"{datetime.now(UTC) - timedelta(minutes=1):%y%m%d%H%M%SZ},keyCompromise"
+        self._revoked[f"{serial:X}"] = f"{datetime.now(UTC) - ago:%y%m%d%H%M%SZ},keyCompromise"
         self._write_index()
 
     def _write_index(self) -> None:

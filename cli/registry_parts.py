@@ -19,7 +19,7 @@ from cli import cast
 from cli.paper_codes import PaperCodes
 from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
-from cli.verification_reports import ReportDesk
+from cli.verification_reports import ReportDesk, SealedReport
 from signing_service.app import Parts
 from signing_service.approvals.course import registered
 from signing_service.approvals.rules import Actor
@@ -97,6 +97,19 @@ class RegistryDesk:
         finally:
             self._slots.release()
 
+    def issue_on(self, content: bytes, name: str, requested_by: str, purpose: str, actor: str) -> SealedReport:
+        """A report for pages and API, a few files at a time too. Raises VerifierBusy and what sealing raises."""
+        if not self._slots.acquire(timeout=WAIT_SECONDS):
+            raise VerifierBusy
+        try:
+            return self._reports.issue_on(content, name, requested_by, purpose, actor)
+        finally:
+            self._slots.release()
+
+    def fetch(self, number: str, code: str, actor: str) -> bytes:
+        """An issued report again. Raises ReportUnknown, BlobMissing."""
+        return self._reports.fetch(number, code, actor)
+
     def _evidence(self, claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str:
         """Signed by the key that is present now, whose certificate the header names."""
         custody = self._stage.custody
@@ -133,7 +146,7 @@ class RegistryDesk:
             seal_copy=self.seal_copy,
             department_codes=self._codes_of,
             service=service,
-            reports=self._reports,
+            reports=self,
         )
 
 

@@ -1,6 +1,6 @@
 """The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back; due
-successions of bodies carried out, open uses of seals ended, custody's stops kept in step with the seal register,
-the audit log's tree grown and witnessed."""
+successions of bodies carried out, open uses of seals and open verification reports ended, custody's stops kept in step
+with the seal register, the audit log's tree grown and witnessed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cli.registry_parts import RegistryDesk
 from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
 from cli.trust_store import publish_crls
+from cli.verification_reports import report_book
 from cli.web_app import make_home_desk
 from signing_service.app import Task, Worker, create_worker
 from signing_service.custody.ports import CustodyPort
@@ -29,6 +30,7 @@ from signing_service.settings import Settings
 _LOG = logging.getLogger(__name__)
 OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
 ENDINGS = "endings"
+REPORTS = "verification.reports"
 EVIDENCE = "evidence"
 SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
 
@@ -54,11 +56,14 @@ def make_worker(settings: Settings, url: str) -> Worker:
         for failure in keep_evidence(stage.database, home_checkpoints(stage, http_timestamper(settings, url))):
             _LOG.warning("%s: %s", failure.code, failure.explain("en"))
 
+    def end_reports(*_rows: object) -> None:
+        report_book(stage).recover()
+
     desk = make_home_desk(stage, url)
     work: dict[str, Callable[..., object]] = {
         CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
         ENDINGS: certificate_warnings(stage.database, stage.clock),
-        EVIDENCE: keep_log,
+        EVIDENCE: keep_log, REPORTS: end_reports,
         **seal_work(settings, stage.seal_register(), stage.custody),
     }  # fmt: skip
     return create_worker(settings, [Task(name, run, every_minute=True) for name, run in work.items()])

@@ -11,7 +11,7 @@ from cert_registry.sharing.access import GRANTABLE
 from tests.cert_registry.web.conftest import HEADERS, Registry
 from tests.cert_registry.world import business
 
-ADDRESSES = 21
+ADDRESSES = 24
 
 
 @pytest.mark.slow

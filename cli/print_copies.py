@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.given_code import code_text
 from cli.pki_home import print_rows
 from signing_service.errors import SigningServiceError, Text
 
@@ -143,7 +144,7 @@ def read(
     content = _bytes(trust)
     known = KeyList.from_json(content)
     prefix = str(json.loads(content).get("prefix", ""))
-    found = read_code(_code_text(code, prefix), known, prefix, now=datetime.now(UTC))
+    found = read_code(code_text(code, prefix), known, prefix, now=datetime.now(UTC))
     typer.echo(json.dumps(_claims(found), ensure_ascii=False, indent=2))
 
 
@@ -207,19 +208,6 @@ def _print(
 
     job = print_reserved(ledger, reserved, content, PrintingDesk(stage).printer(printer), officer, wait=time.sleep)
     return job.name
-
-
-def _code_text(code: str, prefix: str) -> str:
-    """The text itself, or the first code on a picture, ours before others. Raises NotOurCode, PictureUnreadable."""
-    from signing_service.printing.decode import decode_page
-    from signing_service.printing.errors import NotOurCode
-
-    if "://" in code or not Path(code).exists():
-        return code
-    found = decode_page(_bytes(Path(code)))
-    if not found:
-        raise NotOurCode
-    return next((text for text in found if text.lower().startswith(prefix.lower())), found[0])
 
 
 def _claims(code: PaperCode) -> dict[str, str]:

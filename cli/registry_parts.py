@@ -27,7 +27,7 @@ from cli.printing_desk import PrintingDesk
 from cli.sealing import SealingDesk, SealUseOf
 from cli.stage import Stage
 from cli.trust_store import home_policy
-from cli.verification_reports import ReportDesk
+from cli.verification_reports import ReportDesk, SealedReport
 from signing_service.app import Parts
 from signing_service.approvals.applicants import with_revealed_holder
 from signing_service.approvals.course import registered
@@ -121,6 +121,19 @@ class RegistryDesk:
         finally:
             self._slots.release()
 
+    def issue_on(self, content: bytes, name: str, requested_by: str, purpose: str, actor: str) -> SealedReport:
+        """A report for pages and API, a few files at a time too. Raises VerifierBusy and what sealing raises."""
+        if not self._slots.acquire(timeout=WAIT_SECONDS):
+            raise VerifierBusy
+        try:
+            return self._reports.issue_on(content, name, requested_by, purpose, actor)
+        finally:
+            self._slots.release()
+
+    def fetch(self, number: str, code: str, actor: str) -> bytes:
+        """An issued report again. Raises ReportUnknown, BlobMissing."""
+        return self._reports.fetch(number, code, actor)
+
     def sign_claims(self, claims: Mapping[str, Any], kind: str = EVIDENCE_TYPE) -> str:
         """Signed by the key that is present now, whose certificate the header names."""
         custody = self._stage.custody
@@ -163,7 +176,7 @@ class RegistryDesk:
             department_codes=self._bodies.codes_of,
             competent_body=self._bodies.today,
             service=service,
-            reports=self._reports,
+            reports=self,
             codes=self.codes,
             applicants=ApplicantParts(
                 stage.work, PrintingDesk(stage), Terminals(stage.settings.home), origin or stage.settings.base_url

@@ -27,7 +27,7 @@ def verify(
     ctx: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="The PDF to judge.", exists=True, dir_okay=False)] = None,
     identifier: Annotated[str, typer.Option("--identifier", help="A licence identifier instead of a file.")] = "",
-    code: Annotated[str, typer.Option("--code", help="A paper code: its text, or a picture of the page.")] = "",
+    code: Annotated[str, typer.Option("--code", help="A paper code: its text, or a picture or PDF of the page.")] = "",
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
     trust: Annotated[

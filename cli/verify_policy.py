@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from signing_service.verification.policy import Policy, Purpose
     from signing_service.verification.ports import CopyFact, Fetcher, StatusSource
 
-_BEGIN, _END = b"-----BEGIN ", b"-----END "
+_BEGIN = b"-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def build_policy(home: Path, trust: Sequence[Path], crls: Sequence[Path], at: da
     return Policy(
         anchors,
         at,
-        crls=[_der(path.read_bytes()) for path in found],
+        crls=[_crl(path) for path in found],
         certificates=_folder(home / "trust" / "intermediates"),
     )
 
@@ -149,7 +148,14 @@ def _folder(folder: Path) -> list[bytes]:
     return [der for path in sorted(folder.glob("*.pem")) for der in read_certificates(path)]
 
 
-def _der(raw: bytes) -> bytes:
-    if _BEGIN not in raw:
-        return raw
-    return base64.b64decode(raw[raw.index(b"\n", raw.index(_BEGIN)) : raw.index(_END)])
+def _crl(path: Path) -> bytes:
+    """A CRL in DER or PEM, as DER. Raises a usage error when it is none."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    raw = path.read_bytes()
+    try:
+        crl = x509.load_pem_x509_crl(raw) if _BEGIN in raw else x509.load_der_x509_crl(raw)
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: no revocation list in it / 其中没有吊销列表") from error
+    return crl.public_bytes(Encoding.DER)

@@ -15,10 +15,9 @@ from cert_registry.licences.errors import LicenceNotFound
 from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.status_facts import standing_of
 from cert_registry.verification.lookup import CodeFacts, find, identifier_of_code
+from cli.given_code import code_text
 from signing_service.errors import Text
 from signing_service.kernel.database import Database
-from signing_service.printing.decode import decode_page
-from signing_service.printing.errors import NotOurCode
 from signing_service.printing.paper_code import KeyList, PaperCode, read_code
 from signing_service.verification.answer import Answer
 from signing_service.verification.reasons import REASONS, Usable, Verdict
@@ -63,16 +62,6 @@ def read_key_list(path: Path) -> tuple[KeyList, str]:
     content = path.read_bytes()
     keys = KeyList.from_json(content)
     return keys, str(json.loads(content).get("prefix", ""))
-
-
-def code_text(code: str, prefix: str) -> str:
-    """The text itself, or the first code on a picture, ours before others. Raises NotOurCode, PictureUnreadable."""
-    if "://" in code or not Path(code).is_file():
-        return code
-    found = decode_page(Path(code).read_bytes())
-    if not found:
-        raise NotOurCode
-    return next((text for text in found if text.lower().startswith(prefix.lower())), found[0])
 
 
 def trust_file(trust: Sequence[Path]) -> Path | None:

@@ -1,6 +1,6 @@
 """The worker's tasks: approvals become licences, CRLs are published, events numbered and sent, unprinted copies given
-back; due successions of bodies carried out, open uses of seals ended, custody's stops kept in step with the seal
-register, the audit log's tree grown and witnessed. Bulk issue has a worker of its own."""
+back; due successions of bodies carried out, open uses of seals and open verification reports ended, custody's stops
+kept in step with the seal register, the audit log's tree grown and witnessed. Bulk issue has a worker of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cli.sandbox import SAMPLES, make_sandbox_samples
 from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
 from cli.trust_store import publish_crls
+from cli.verification_reports import report_book
 from cli.web_app import make_home_desk
 from signing_service.app import Task, Worker, create_worker
 from signing_service.approvals.case_webhooks import CaseWebhooks
@@ -32,6 +33,7 @@ from signing_service.settings import Settings
 _LOG = logging.getLogger(__name__)
 OUTBOX, CRLS, WEBHOOKS, COPIES, CHANNEL = "outbox", "crls", "webhooks", "copies", "channel.resume"
 ENDINGS = "endings"
+REPORTS = "verification.reports"
 EVIDENCE, CALLBACKS = "evidence", "cases.callbacks"
 SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
 
@@ -61,6 +63,9 @@ def make_worker(settings: Settings, url: str) -> Worker:
         for failure in keep_evidence(stage.database, home_checkpoints(stage, http_timestamper(settings, url))):
             _LOG.warning("%s: %s", failure.code, failure.explain("en"))
 
+    def end_reports(*_rows: object) -> None:
+        report_book(stage).recover()
+
     callbacks = CaseWebhooks(
         stage.database, Outbound(OutboundPolicy(settings.outbound_hosts)), registry.sign_claims, stage.clock,
         settings.base_url,
@@ -69,7 +74,7 @@ def make_worker(settings: Settings, url: str) -> Worker:
     work: dict[str, Callable[..., object]] = {
         CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, WEBHOOKS: send_events, COPIES: return_copies,
         ENDINGS: certificate_warnings(stage.database, stage.clock),
-        EVIDENCE: keep_log,
+        EVIDENCE: keep_log, REPORTS: end_reports,
         CALLBACKS: lambda *_rows: callbacks.run(),
         **notice_work(stage),
         **seal_work(settings, stage.seal_register(), stage.custody),

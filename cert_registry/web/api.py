@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from cert_registry.web.api_issue import issue_routes
 from cert_registry.web.api_keys import key_routes
 from cert_registry.web.api_licences import licence_routes
+from cert_registry.web.api_reports import report_routes
 from cert_registry.web.api_sharing import sharing_routes
 from cert_registry.web.api_subscriptions import subscription_routes
 from cert_registry.web.api_verify import verify_routes
@@ -30,7 +31,15 @@ def make_api(parts: RegistryParts) -> APIRouter:
         return caller
 
     api = APIRouter(prefix=PREFIX)
-    groups = (verify_routes, licence_routes, issue_routes, sharing_routes, subscription_routes, key_routes)
+    groups = (
+        verify_routes,
+        report_routes,
+        licence_routes,
+        issue_routes,
+        sharing_routes,
+        subscription_routes,
+        key_routes,
+    )
     for group in groups:
         api.include_router(group(calls, caller_of))
     return api

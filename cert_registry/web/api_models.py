@@ -244,6 +244,22 @@ class VerifiedFile(BaseModel):
     evidence: str
 
 
+class IssuedReportView(BaseModel):
+    """`sha256`: of the sealed report; `judged`: of the file that it is about. Number and code fetch it again."""
+
+    number: str
+    code: str
+    sha256: str
+    judged: str
+    log: LogView
+    evidence: str
+
+
+class FetchReport(Strict, WithPurpose):
+    number: str = Field(min_length=1, max_length=64, examples=["示核验〔2026〕1号"])
+    code: str = Field(min_length=1, max_length=40)
+
+
 class BatchItem(BaseModel):
     identifier: str
     usable_now: Literal["yes", "no", "unknown"]

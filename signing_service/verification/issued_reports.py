@@ -1,14 +1,15 @@
 """The book of verification reports (核验报告): a gap-free number for each, what became of it, the sealed file's digest.
 
 A number is drawn and recorded in one transaction; the report is then typeset and sealed with none open; a second
-transaction closes the entry. One that could not be sealed stays in the book as void, with the reason.
+transaction closes the entry. One that could not be sealed stays in the book as void, with the reason. So does one that
+a crash left open: nothing is handed out before its entry is closed, so nobody has it.
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import String, UniqueConstraint, select, update
@@ -25,6 +26,9 @@ from signing_service.verification.report import Report
 ISSUED, FETCHED = "verification_report.issued", "verification_report.fetched"
 _CODE_SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CODE_LENGTH = 10
+INTERRUPTED = "interrupted"
+LEFT_OPEN = timedelta(minutes=15)
+"""Longer than sealing and its timestamp can take: an entry open for this long belongs to nobody any more."""
 
 
 class ReportState(StrEnum):
@@ -80,6 +84,18 @@ class ReportUnknown(VerificationError):
         )
 
 
+class ReportInterrupted(VerificationError):
+    """Its entry was made void in the meantime; what was sealed must not leave."""
+
+    code = "verification_report_interrupted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("核验报告没有按时完成,编号已作废。", "The report took too long; its number is void."),
+            advice=Text("请重新申请。", "Ask for it again."),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """For whom and what a report is issued; `actor` is an officer, client or process id for the log."""
@@ -111,21 +127,37 @@ class ReportBook:
         return row
 
     def close(self, number: str, digest: str) -> None:
-        """It is sealed and kept; from here on it can be fetched. Logged with both digests."""
+        """It is sealed and kept; from here on it can be fetched. Logged with both digests. Raises ReportInterrupted."""
         now = self._clock.now()
         with self._database.write() as session:
             row = session.get_one(IssuedReport, number)
+            if row.state != ReportState.OPEN:
+                raise ReportInterrupted
             row.state, row.digest, row.closed_at = ReportState.ISSUED, digest, now
             self._audit.record(session, _act(ISSUED, row, row.requested_by_actor, digest), now)
 
     def void(self, number: str, reason: str) -> None:
-        """It could not be sealed: the number stays taken. Logged as a refusal."""
+        """It could not be sealed: the number stays taken. Logged as a refusal. One that is closed stays as it is."""
         now = self._clock.now()
         with self._database.write() as session:
             row = session.get_one(IssuedReport, number)
+            if row.state != ReportState.OPEN:
+                return
             row.state, row.void_reason, row.closed_at = ReportState.VOID, reason[:64], now
             act = _act(ISSUED, row, row.requested_by_actor, row.judged)
         self._audit.refuse(self._database, act, now, reason)
+
+    def recover(self) -> list[str]:
+        """Void the entries that a crash left open; gives their numbers. May run again, and beside those who issue."""
+        before = self._clock.now() - LEFT_OPEN
+        with self._database.read() as session:
+            left = select(IssuedReport.number).where(
+                IssuedReport.state == ReportState.OPEN, IssuedReport.drawn_at < before
+            )
+            numbers = list(session.scalars(left.order_by(IssuedReport.year, IssuedReport.serial)))
+        for number in numbers:
+            self.void(number, INTERRUPTED)
+        return numbers
 
     def fetch(self, number: str, code: str, actor: str) -> str:
         """The sealed report's digest. Raises ReportUnknown, logged."""

@@ -15,12 +15,14 @@ from cli import cast
 from cli.founding_keys import open_with_pin_file
 from cli.known_facts import ArchiveFacts
 from cli.opened_home import open_home
+from cli.paper_codes import PaperCodes
 from cli.sealing import give_standing_order
 from cli.stage import open_stage
 from cli.verification_reports import REPORT_ORDER
 from hardware.driver import list_tokens
 from signing_service.kernel.typesetting import typeset
 from signing_service.printing.claims import Claims, CodeKind
+from signing_service.printing.symbol import draw_symbol
 from signing_service.settings import Settings
 
 PAGE = '#set page(paper: "a5")\n#set text(font: "Noto Serif CJK SC")\n请在此盖章:盖章处'
@@ -131,8 +133,6 @@ def test_without_a_register_an_identifier_is_unknown(tmp_path: Path) -> None:
 
 
 def test_a_paper_code_offline_by_its_key_list(home: Settings, tmp_path: Path) -> None:
-    from cli.paper_codes import PaperCodes
-
     stage = open_stage(open_home(home.home))
     codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
     now = stage.clock.now().replace(microsecond=0)
@@ -149,6 +149,41 @@ def test_a_paper_code_offline_by_its_key_list(home: Settings, tmp_path: Path) ->
     forged = code[:place] + ("A" if code[place] != "A" else "B") + code[place + 1 :]
     done = zhengyin(nowhere, "--json", "--code", forged, "--trust", str(keys))
     assert (done.returncode, json.loads(done.stdout)["reason"]) == (4, "code_bad_signature")
+
+
+PRINTED = """#set page(paper: "a4")
+#set text(font: "Noto Serif CJK SC")
+示例证照 #pagebreak() #place(bottom + right, image("code.svg", width: 36mm))"""
+
+
+def test_a_paper_code_on_a_printed_page(home: Settings, tmp_path: Path) -> None:
+    """As a PDF, as a scan of its second page; a page without a code and what is no page are refused by name."""
+    stage = open_stage(open_home(home.home))
+    codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
+    now = stage.clock.now().replace(microsecond=0)
+    symbol = draw_symbol(codes.make(Claims(CodeKind.LICENCE, IDENTIFIER, "示例", now.date(), now)))
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({**codes.key_list().as_json(), "prefix": codes.prefix}))
+    stage.close()
+    printed, bare, broken = tmp_path / "打印件.pdf", tmp_path / "bare.pdf", tmp_path / "broken.pdf"
+    printed.write_bytes(typeset(PRINTED, {}, files={"code.svg": symbol.svg}))
+    bare.write_bytes(typeset(PAGE, {}))
+    broken.write_bytes(b"%PDF-1.7\nno more")
+    subprocess.run(["pdftoppm", "-png", "-r", "150", "-f", "2", str(printed), str(tmp_path / "scan")], check=True)
+    (scan,) = tmp_path.glob("scan*.png")
+    for given, reason in (
+        (printed, "code_valid_offline"), (scan, "code_valid_offline"), (bare, "code_not_ours"),
+        (broken, "picture_unreadable"),
+    ):  # fmt: skip
+        done = zhengyin(tmp_path / "nowhere", "--json", "--offline", "--code", str(given), "--trust", str(keys))
+        assert (json.loads(done.stdout)["reason"], done.stderr) == (reason, ""), given
+    online = zhengyin(home.home, "--json", "--code", str(printed))
+    assert json.loads(online.stdout)["reason"] == "not_found_here"
+
+
+def test_a_payload_longer_than_a_files_name_is_no_error(home: Settings) -> None:
+    told = json.loads(zhengyin(home.home, "--json", "--code", "A" * 400).stdout)
+    assert (told["verdict"], told["reason"]) == ("indeterminate", "code_not_ours")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--identifier", "x", "--code", "y")])

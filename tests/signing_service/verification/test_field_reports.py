@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from attacks import CHANGED
 from cryptography.x509 import ObjectIdentifier
-from pdf_bytes import append, body_of, document
+from pdf_bytes import CONTENT, append, body_of, document, stream
 from pki_world import Revoked, World, authority, end_entity, revocation_list
 from sealed_files import SIGNED, sign
 
@@ -23,6 +23,45 @@ _SM2_SM3, _ECDSA_SHA256 = b"06082a811ccf55018375", b"06082a8648ce3d040302"
 def test_b17_a_hybrid_reference_file_gets_a_verdict(corpora):
     report = verify((corpora / "unsigned-messy/itext-hybrid.pdf").read_bytes(), Policy({}, NOW))
     assert report.reason in ("no_signature", "not_signed_yet")
+
+
+def hybrid() -> bytes:
+    """As Office programs write it: the font lies in an object stream that only /XRefStm leads to; old readers see it
+    as free (ISO 32000-2, 7.5.8.4)."""
+    out, offsets = bytearray(b"%PDF-1.5\n"), {}
+    packed = b"5 0 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    bodies = {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 /MediaBox [0 0 595 842] >>",
+        3: b"<< /Type /Page /Parent 2 0 R /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        4: stream(CONTENT),
+        6: stream(packed, b"/Type /ObjStm /N 1 /First 4"),
+    }
+    for number, body in bodies.items():
+        offsets[number] = len(out)
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    hidden = len(out)
+    rows = b"".join(
+        bytes([kind]) + first.to_bytes(4, "big") + bytes([second])
+        for kind, first, second in ((2, 6, 0), (1, offsets[6], 0), (1, hidden, 0))
+    )
+    out += b"7 0 obj\n%s\nendobj\n" % stream(rows, b"/Type /XRef /W [1 4 1] /Index [5 3] /Size 8 /Root 1 0 R")
+    start = len(out)
+    out += b"xref\n0 8\n" + b"".join(
+        b"%010d %05d %s \n" % ((offsets[n], 0, b"n") if n in (1, 2, 3, 4) else (0, 65535, b"f")) for n in range(8)
+    )
+    return bytes(out + b"trailer\n<< /Size 8 /Root 1 0 R /XRefStm %d >>\nstartxref\n%d\n%%%%EOF\n" % (hidden, start))
+
+
+def test_b17_a_plain_hybrid_file_gets_a_verdict(world, policy):
+    assert verify(hybrid(), policy).reason == "no_signature"
+    sealed = sign(hybrid(), world, world.seal)
+    report = verify(sealed, policy)
+    assert (report.verdict, report.reason) == (Verdict.PASSED, "passed")
+    assert verify(append(sealed, {4: stream(b"BT (x) Tj ET")}), policy).reason == "modified_after_sealing"
+    assert (
+        verify(append(sealed, {5: b"<< /Type /Font /BaseFont /Symbol >>"}), policy).reason == "modified_after_sealing"
+    )
 
 
 def test_b34_bytes_after_the_last_signature(sealed, policy):
@@ -80,6 +119,17 @@ def test_b44_times_keep_their_offset(sealed, policy):
     told = verify(sealed, policy).as_json()["signatures"][0]
     assert told["signed_at"].endswith("+00:00")
     assert "16:00 (UTC+8)" in verify(sealed, policy).summary.zh
+
+
+def test_b44_a_future_claim_is_flagged_and_not_called_tampering(world, policy, make_policy):
+    sealed = sign(document(), world, world.seal, stamped=None)
+    claimed = verify(sealed, policy).signatures[0].signed_at
+    assert claimed is not None
+    at = claimed - timedelta(hours=2)
+    report = verify(sealed, make_policy(at=at, crls=world.crls(at - timedelta(hours=1))))
+    assert (report.verdict, report.reason) == (Verdict.INDETERMINATE, "claimed_time_in_future")
+    assert (report.signatures[0].integrity, report.modified_after_signing) == ("intact", False)
+    assert "内容未见改动" in report.summary.zh
 
 
 def test_b45_sm2_is_named_and_never_a_crash(world, policy):

@@ -13,7 +13,14 @@ from sealed_files import SIGNED
 from signing_service.kernel.audit_log import AuditLog, entries_about
 from signing_service.kernel.database import Base, Database
 from signing_service.verification.engine import verify
-from signing_service.verification.issued_reports import Asker, ReportBook, ReportState, ReportUnknown
+from signing_service.verification.issued_reports import (
+    LEFT_OPEN,
+    Asker,
+    ReportBook,
+    ReportInterrupted,
+    ReportState,
+    ReportUnknown,
+)
 from signing_service.verification.written_report import typeset_report, written_report
 
 ASKER = Asker("示例市人民法院", "案件核实", "process:test")
@@ -75,6 +82,30 @@ def test_what_could_not_be_sealed_keeps_its_number(book, judged):
     ]
     with pytest.raises(ReportUnknown):
         book.fetch(failed.number, failed.code, "public")
+
+
+def test_what_a_crash_left_open_is_made_void_once(book, judged, clock):
+    """Killed between drawing and closing; a slow one that comes back later hands nothing out."""
+    clock.at -= timedelta(days=1)
+    left, made = book.draw(judged, ASKER), book.draw(judged, ASKER)
+    book.close(made.number, "ab" * 32)
+    assert book.recover() == []
+    clock.at += LEFT_OPEN + timedelta(seconds=1)
+    fresh = book.draw(judged, ASKER)
+    assert (book.recover(), book.recover()) == ([left.number], [])
+    assert [(row.serial, row.state, row.void_reason) for row in book.all()] == [
+        (1, ReportState.VOID, "interrupted"),
+        (2, ReportState.ISSUED, ""),
+        (3, ReportState.OPEN, ""),
+    ]
+    with pytest.raises(ReportInterrupted):
+        book.close(left.number, "cd" * 32)
+    book.void(made.number, "late")
+    book.close(fresh.number, "ef" * 32)
+    assert [row.state for row in book.all()] == [ReportState.VOID, ReportState.ISSUED, ReportState.ISSUED]
+    with book._database.read() as session:
+        kept = entries_about(session, f"report:{left.number}")
+    assert [entry.result for entry in kept] == ["refused"]
 
 
 def test_number_and_code_fetch_it_again_and_the_log_knows(book, judged):

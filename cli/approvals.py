@@ -105,7 +105,7 @@ def open_(
     ctx: typer.Context,
     matter: Annotated[str, typer.Option("--matter", help="Code of the matter, see `approvals matters`.")],
     applicant: Annotated[str, typer.Option("--applicant", help="Name of the applicant.")],
-    code: Annotated[str, typer.Option("--code", help="Unified social credit code of the applicant.")],
+    code: Annotated[str, typer.Option("--code", help="Unified social credit code; of a company only.")],
     by: As,
     field: Annotated[list[str] | None, typer.Option("--field", help="NAME=VALUE; may be repeated.")] = None,
     given: Annotated[Path | None, typer.Option("--file", help="The PDF to sign and seal itself.")] = None,
@@ -260,6 +260,18 @@ def convert(
         convert_case(work, _case_id(work, case), _case_id(work, formal), _actor(work, by))
 
 
+@app.command("formal")
+def formal(ctx: typer.Context, case: Case, by: As) -> None:
+    """Open the formal case of a simulated approval whose conditions are complete; its release recalls the simulated."""
+    from signing_service.approvals.conversion import open_formal
+
+    with _work(ctx) as work:
+        opened = open_formal(work, _case_id(work, case), _actor(work, by))
+    typer.echo(
+        json.dumps({"case": opened.number, "id": opened.case_id, "query_code": opened.query_code}, ensure_ascii=False)
+    )
+
+
 @app.command("recall")
 def recall(ctx: typer.Context, case: Case, by: As, reason: Reason) -> None:
     """Recall a sealed document; every verification says so from now on."""
@@ -269,12 +281,57 @@ def recall(ctx: typer.Context, case: Case, by: As, reason: Reason) -> None:
         recall_case(work, _case_id(work, case), _actor(work, by), reason)
 
 
+# --- online platforms and notices ------------------------------------------------------------------------------
+
+
+@app.command("platform")
+def platform(
+    ctx: typer.Context,
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help="Id of a registered API client.")],
+    by: As,
+    matter: Annotated[list[str] | None, typer.Option("--matter", help="Code of a matter; may be repeated.")] = None,
+    own_route: Annotated[bool, typer.Option("--own-route", help="It may give a case its own route.")] = False,
+    end: Annotated[str, typer.Option("--end", help="End it, with this reason; earlier cases go on.")] = "",
+) -> None:
+    """Let an online platform hand in cases of these matters through the cases API, or end that."""
+    from signing_service.approvals.platforms import allow_platform, end_platform
+
+    if bool(end) == bool(matter):
+        raise typer.BadParameter("name matters with --matter, or a reason with --end")
+    with _work(ctx) as work:
+        if end:
+            end_platform(work, client, _actor(work, by), end)
+        else:
+            allow_platform(work, client, matter or [], _actor(work, by), may_route=own_route)
+
+
+@app.command("notices")
+def notices(
+    ctx: typer.Context,
+    replay: Annotated[int, typer.Option("--replay", help="Send this one again.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Notices that were given up, with the cause; addresses are never shown."""
+    from signing_service.people.notice_outbox import not_delivered, replay_notice
+
+    with _work(ctx) as work:
+        if replay:
+            with work.database.write() as session:
+                replay_notice(session, replay, work.clock.now())
+        with work.database.read() as session:
+            rows = [
+                {"id": one.id, "kind": one.kind, "channel": one.channel, "tries": one.attempts, "cause": one.last_error}
+                for one in not_delivered(session)
+            ]
+    print_rows(rows, as_json)
+
+
 # --- what they share -------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def _work(ctx: typer.Context) -> Iterator[Casework]:
-    """Casework on the home's database, without custody; with its calendar file where there is one."""
+    """Casework on the home's database, with its calendar file; custody is reached when a sealed number is needed."""
     from cli.home_casework import home_casework
     from signing_service.kernel.database import Database
     from signing_service.settings import load_settings

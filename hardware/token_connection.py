@@ -60,11 +60,13 @@ class TokenConnection:
             self._pin_source = source or self._pin_source
 
     def _send(self, source: str | PinSource, *, final_try: bool = False) -> None:
-        """A source is asked within the turn: whoever changes the PIN replaces the file before giving the turn away."""
+        """A source is asked within the turn: whoever changes the PIN replaces the file before giving the turn away. A
+        token that is not there is told before anybody is asked for its PIN."""
         forbid_core_dumps()
         with self._guard.turn(self.serial) as turn:
+            token = self.port.token(self.serial)
             pin = _given(source)
-            turn.check(self.port.token(self.serial), pin, final_try=final_try)
+            turn.check(token, pin, final_try=final_try)
             try:
                 self.port.login(self.serial, pin)
             except (PinIncorrect, PinLocked) as error:

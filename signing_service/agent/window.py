@@ -37,7 +37,8 @@ class Window:
         self._language, self._on_login = language, on_login
         self._one_question = threading.Lock()
         self.root = tkinter.Tk()
-        self.root.title(self._in(Text("政印签名助手", "Zhengyin signing agent")))
+        self._name = self._in(Text("政印签名助手", "Zhengyin signing agent"))
+        self.root.title(self._name)
         self.root.geometry("1000x760")
         self._questions: queue.Queue[Question] = queue.Queue()
         self._answer: Any = None
@@ -75,7 +76,7 @@ class Window:
         def offer() -> None:
             self._pages, self._at = pages, 0
             self._draw_page()
-            self._offer(sentence, yes=Text("全部签署", "Sign all of them"))
+            self._offer(sentence, yes=Text("全部签署", "Sign all of them"), about=code)
 
         return bool(self._ask(offer))
 
@@ -133,14 +134,17 @@ class Window:
         self.root.bind("<Button-5>", lambda _event: self._scroll(0.2))
         self._rest()
 
-    def _offer(self, sentence: Text, *, yes: Text, keep: bool = False) -> None:
+    def _offer(self, sentence: Text, *, yes: Text, keep: bool = False, about: str = "") -> None:
+        """The title tells what is asked, for the task bar and for screen readers: the list's code, PIN, or the button's
+        words."""
         words = f"{self.sentence.cget('text')} {self._in(sentence)}" if keep else self._in(sentence)
         self.sentence.configure(text=words)
+        self.root.title(f"{self._name} · {about or self._in(yes)}")
         self.yes.configure(text=self._in(yes), state="normal")
         self.no.configure(state="normal")
 
     def _offer_entry(self, sentence: Text, *, hidden: bool) -> None:
-        self._offer(sentence, yes=Text("确定", "OK"))
+        self._offer(sentence, yes=Text("确定", "OK"), about="PIN" if hidden else "")
         self.entry.configure(state="normal", show="●" if hidden else "")
         self.entry.delete(0, "end")
         self.entry.focus_set()
@@ -159,6 +163,7 @@ class Window:
         self._answered.set()
 
     def _rest(self) -> None:
+        self.root.title(self._name)
         self.yes.configure(state="disabled")
         self.no.configure(state="disabled")
         self.entry.configure(state="disabled", show="")

@@ -8,5 +8,6 @@ clock. Goes out: documents with the places of their signatures in mm, states, an
 May not: touch a key, judge a signature itself, or know what a licence is.
 
 Reading order: `rules` (states and moves as data), `register` (tables), `course` (the main line), then the side lines:
-`documents`, `notices`, `returning`, `delegation`, `lease`, `clock_changes`, `simulated`, `query_codes`.
+`documents`, `material_notices`, `returning`, `delegation`, `lease`, `clock_changes`, `simulated`, `conversion`,
+`query_codes`; what is told outside: `case_events`, `case_webhooks`, `case_notices`; who hands in: `platforms`.
 """

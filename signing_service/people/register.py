@@ -42,7 +42,7 @@ class NewOfficer:
 
 class PeopleRegister:
     def __init__(self, database: Database, clock: Clock, audit: AuditLog) -> None:
-        self.database, self._clock, self._audit = database, clock, audit
+        self.database, self.clock, self._audit = database, clock, audit
 
     @contextmanager
     def logged(self, kind: str, actor: str, subject: str) -> Iterator[Session]:
@@ -51,14 +51,14 @@ class PeopleRegister:
             with self.database.write() as session:
                 yield session
         except PeopleError as refusal:
-            self._audit.refuse(self.database, Act(kind, actor, subject), self._clock.now(), refusal.code)
+            self._audit.refuse(self.database, Act(kind, actor, subject), self.clock.now(), refusal.code)
             raise
 
     def add_department(self, session: Session, id: str, name: str, code: str, *, actor: str = SYSTEM) -> Department:
         """Raises AlreadyThere, CodeInvalid (GB 32100)."""
         if session.get(Department, id) is not None:
             raise AlreadyThere(DEPARTMENT, id)
-        now = self._clock.now()
+        now = self.clock.now()
         row = Department(id=id, code=require_valid(code), name=name, valid_from=now)
         session.add(row)
         session.flush()
@@ -70,7 +70,7 @@ class PeopleRegister:
         """From now on the department bears another name; the former stays known with its dates."""
         row = self.department(session, id)
         row.name = name
-        session.add(DepartmentName(department_id=id, name=name, valid_from=self._clock.now(), legal_basis=legal_basis))
+        session.add(DepartmentName(department_id=id, name=name, valid_from=self.clock.now(), legal_basis=legal_basis))
         self._log(session, "department.rename", actor, f"department:{id}", id, {"name": name, "basis": legal_basis})
 
     def add_officer(self, session: Session, officer: NewOfficer, *, actor: str = SYSTEM) -> Officer:
@@ -78,7 +78,7 @@ class PeopleRegister:
         if session.get(Officer, officer.id) is not None:
             raise AlreadyThere(OFFICER, officer.id)
         self.department(session, officer.department)
-        row = Officer(id=officer.id, name=officer.name, department_id=officer.department, created_at=self._clock.now())
+        row = Officer(id=officer.id, name=officer.name, department_id=officer.department, created_at=self.clock.now())
         session.add(row)
         session.flush()
         self._log(session, "officer.add", actor, f"officer:{officer.id}", officer.department, {"name": officer.name})
@@ -86,7 +86,7 @@ class PeopleRegister:
 
     def remove_officer(self, session: Session, id: str, reason: str, *, actor: str) -> None:
         """The officer leaves: grants and certificates end today; what was signed stays signed."""
-        row, now = self.officer(session, id), self._clock.now()
+        row, now = self.officer(session, id), self.clock.now()
         row.left_at = now
         for grant in self._active_grants(session, id):
             grant.state, grant.ended_by, grant.ended_at = GrantState.ENDED, actor, now
@@ -103,7 +103,7 @@ class PeopleRegister:
         if session.get(OfficerCertificate, fingerprint) is not None:
             raise AlreadyThere(Text("证书", "certificate"), fingerprint)
         bound = OfficerCertificate(
-            fingerprint=fingerprint, officer_id=officer, purpose=purpose, der=certificate, bound_at=self._clock.now()
+            fingerprint=fingerprint, officer_id=officer, purpose=purpose, der=certificate, bound_at=self.clock.now()
         )
         session.add(bound)
         details = {"fingerprint": fingerprint, "purpose": purpose}
@@ -114,7 +114,7 @@ class PeopleRegister:
         """The first grants (officer id, role), once and never again; at least two seal administrators."""
         before = session.scalar(select(RoleGrant.id).limit(1)) is not None
         rules.check_bootstrap(grants, any_grant_before=before)
-        now = self._clock.now()
+        now = self.clock.now()
         for officer, role in grants:
             self.officer(session, officer)
             session.add(
@@ -133,7 +133,7 @@ class PeopleRegister:
         rules.check_separation(role, self.roles_of(session, officer))
         grant = RoleGrant(
             officer_id=officer, role=role, state=GrantState.PROPOSED, reason=reason[:500], proposed_by=actor,
-            proposed_at=self._clock.now(),
+            proposed_at=self.clock.now(),
         )  # fmt: skip
         session.add(grant)
         session.flush()
@@ -149,7 +149,7 @@ class PeopleRegister:
         rules.check_decision(grant.officer_id, grant.proposed_by, actor, self.roles_of(session, actor))
         if confirm:
             rules.check_separation(Role(grant.role), self.roles_of(session, grant.officer_id))
-        grant.state, grant.decided_by, grant.decided_at = after, actor, self._clock.now()
+        grant.state, grant.decided_by, grant.decided_at = after, actor, self.clock.now()
         details = {"grant": grant.id, "role": grant.role, "proposed_by": grant.proposed_by}
         self._log(session, f"role.{move}", actor, f"officer:{grant.officer_id}", "", details)
         return grant
@@ -159,10 +159,14 @@ class PeopleRegister:
         grant = self.grant(session, grant_id)
         rules.require_role(self.roles_of(session, actor), Role.SEAL_ADMINISTRATOR)
         grant.state = rules.next_state("end", grant.state)
-        grant.ended_by, grant.ended_at = actor, self._clock.now()
+        grant.ended_by, grant.ended_at = actor, self.clock.now()
         details = {"grant": grant.id, "role": grant.role, "reason": reason[:500]}
         self._log(session, "role.end", actor, f"officer:{grant.officer_id}", "", details)
         return grant
+
+    def log(self, session: Session, kind: str, actor: str, subject: str, details: dict[str, Any]) -> None:
+        """An entry for an act on persons that another module of this room does."""
+        self._log(session, kind, actor, subject, "", details)
 
     def department(self, session: Session, id: str) -> Department:
         """Raises Unknown."""
@@ -191,7 +195,7 @@ class PeopleRegister:
         if bound is None or bound.purpose != purpose or bound.ended_at is not None:
             return None
         officer = self.officer(session, bound.officer_id)
-        return officer if officer.works_at(self._clock.now()) else None
+        return officer if officer.works_at(self.clock.now()) else None
 
     def certificates(self, session: Session, officer: str, purpose: str | None = None) -> list[OfficerCertificate]:
         """Those that stand for the officer now, newest first."""
@@ -221,5 +225,5 @@ class PeopleRegister:
     def _log(
         self, session: Session, kind: str, actor: str, subject: str, department: str, details: dict[str, Any]
     ) -> None:
-        at: datetime = self._clock.now()
+        at: datetime = self.clock.now()
         self._audit.record(session, Act(kind, actor, subject, department=department, details=details), at)

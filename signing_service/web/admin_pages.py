@@ -8,7 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from signing_service.kernel.pages import render
+from signing_service.people.contacts import OfficerContact, set_contact
 from signing_service.people.departments import Department
+from signing_service.people.notice_outbox import counts, not_delivered, replay_notice
 from signing_service.people.officers import Officer, OfficerCertificate, RoleGrant
 from signing_service.people.register import NewOfficer, PeopleRegister
 from signing_service.people.rules import ROLE_NAMES, GrantState, Role, require_role
@@ -30,6 +32,57 @@ def router(browsers: BrowserSessions, people: PeopleRegister, sessions: Sessions
         with people.database.read() as session:
             context = _overview(session)
             return render(request, "admin.html", who=who, roles=ROLE_NAMES, **context)
+
+    @routes.post("/departments")
+    def add_department(
+        who: officer,
+        id: Annotated[str, Form(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")],
+        name: Annotated[str, Form(min_length=2, max_length=200)],
+        code: Annotated[str, Form(max_length=18)],
+    ) -> Response:
+        with people.logged("department.add", who.officer, f"department:{id}") as session:
+            require_role(people.roles_of(session, who.officer), Role.SEAL_ADMINISTRATOR)
+            people.add_department(session, id, name.strip(), code.strip().upper(), actor=who.officer)
+        return _back()
+
+    @routes.post("/departments/rename")
+    def rename_department(
+        who: officer,
+        id: Annotated[str, Form(max_length=64)],
+        name: Annotated[str, Form(min_length=2, max_length=200)],
+        legal_basis: Annotated[str, Form(min_length=1, max_length=200)],
+    ) -> Response:
+        with people.logged("department.rename", who.officer, f"department:{id}") as session:
+            require_role(people.roles_of(session, who.officer), Role.SEAL_ADMINISTRATOR)
+            people.rename_department(session, id, name.strip(), legal_basis.strip(), actor=who.officer)
+        return _back()
+
+    @routes.post("/contacts")
+    def contact(
+        who: officer,
+        id: Annotated[str, Form(max_length=64)],
+        channel: Annotated[str, Form(pattern="^(mail|sms)$")],
+        address: Annotated[str, Form(max_length=200)] = "",
+    ) -> Response:
+        with people.logged("officer.contact", who.officer, f"officer:{id}") as session:
+            require_role(people.roles_of(session, who.officer), Role.SEAL_ADMINISTRATOR)
+            people.officer(session, id)
+            set_contact(session, id, channel, address, actor=who.officer, at=people.clock.now())
+        return _back()
+
+    @routes.get("/notices")
+    def notices(request: Request, who: officer) -> Response:
+        require_role(who.roles, Role.SEAL_ADMINISTRATOR, Role.AUDITOR)
+        with people.database.read() as session:
+            return render(request, "notices.html", who=who, counts=counts(session), dead=not_delivered(session))
+
+    @routes.post("/notices/{notice}/replay")
+    def replay(who: officer, notice: int) -> Response:
+        with people.logged("notice.replay", who.officer, f"notice:{notice}") as session:
+            require_role(people.roles_of(session, who.officer), Role.SEAL_ADMINISTRATOR)
+            again = replay_notice(session, notice, people.clock.now())
+            people.log(session, "notice.replay", who.officer, f"notice:{notice}", {"kind": again.kind})
+        return RedirectResponse("/admin/notices", status_code=303)
 
     @routes.post("/officers")
     def add_officer(
@@ -95,4 +148,5 @@ def _overview(session: Session) -> dict[str, Any]:
         "proposed": [grant for grant in grants if grant.state == GrantState.PROPOSED],
         "names": {officer.id: officer.name for officer in officers},
         "with_key": set(session.scalars(in_use)),
+        "contacts": [(row.officer_id, row.channel) for row in session.scalars(select(OfficerContact))],
     }

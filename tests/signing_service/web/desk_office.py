@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import event
 
@@ -23,6 +24,7 @@ from signing_service.approvals.casework import Casework
 from signing_service.approvals.examining import Finding
 from signing_service.approvals.intake import CaseRequest
 from signing_service.approvals.matter_catalogue import MatterCatalogue
+from signing_service.approvals.outward import typeset_outward
 from signing_service.approvals.rules import Actor
 from signing_service.channel.completion import PadesCompletion
 from signing_service.channel.server_identity import load_identity
@@ -31,6 +33,11 @@ from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.blobs import LocalBlobs
 from signing_service.kernel.database import Base, Database
 from signing_service.kernel.pages import Link
+from signing_service.pades.appearance import TextAppearance
+from signing_service.pades.placing import Placing
+from signing_service.pades.request import SignatureRequest
+from signing_service.pades.sign import sign
+from signing_service.people.notice_outbox import Notice, To, queue_notice
 from signing_service.people.officers import AUTHENTICATION, SIGNING
 from signing_service.people.register import NewOfficer, PeopleRegister
 from signing_service.people.rules import Role
@@ -83,6 +90,7 @@ class Office:
                 work=self.work, people=self.people, certificates=self.certificates, complete=PadesCompletion(),
                 outside=outside_check(self.settings(), self.database, self.clock),
                 examine=self.examine, identity=self.identity, origin=self.origin, server_name="示例市政印",
+                seal=self.seal,
             )
         )  # fmt: skip
         self._found()
@@ -124,6 +132,20 @@ class Office:
             opened.append(case)
         return opened
 
+    def receive(self, project="滨河路0号楼"):
+        """A case that nobody has accepted yet."""
+        fields = {"project_name": project, "location": "示例区滨河路", "content": "新建综合楼一栋"}
+        applicant = Applicant("示例建设有限公司", "91990000MA990001X2")
+        return intake.open_case(
+            self.work, CaseRequest(matter="project-plan", applicant=applicant, fields=fields), CLERK
+        )
+
+    def fail_a_notice(self):
+        text, now = Text("办件有环节将到期。{site}", "A step is due. {site}"), self.clock.now()
+        with self.database.write() as session:
+            queue_notice(session, "deadline:1", "deadline", To("mail", "li@zw.example.cn"), text, now)
+            session.query(Notice).one().state = "dead"
+
     def key_of(self, officer):
         return OfficerKey((self.ring[officer].module,), self.ring[officer].serial)
 
@@ -139,6 +161,16 @@ class Office:
         anchors = {Purpose.OFFICERS: [self.authority.certificate], Purpose.SEALS: [self.authority.certificate]}
         policy = Policy(anchors=anchors, at=self.clock.now(), crls=[self._crl()])
         return Finding.from_report(verify(pdf, policy))
+
+    def seal(self, case_id, actor):
+        """The outward document, typeset and sealed with a seal's key in memory; custody has tests of its own."""
+        revision = typeset_outward(self.work, case_id, actor)
+        placing = Placing(*revision.area.as_dict().values())
+        request = SignatureRequest(
+            field="Seal-1", signed_at=self.clock.now(), appearance=TextAppearance(["示例印章"]), placing=placing
+        )
+        completed = sign(revision.content, request, SealKeyInMemory(self.authority))
+        course.sealed(self.work, case_id, actor, completed, examine=self.examine)
 
     def _crl(self):
         issuer = x509.load_der_x509_certificate(self.authority.certificate).subject
@@ -168,6 +200,18 @@ class Office:
                 ("chen", Role.CLERK),
             ]
             self.people.bootstrap(session, [*administrators, *reviewers, ("chen", Role.CLERK)])
+
+
+class SealKeyInMemory:
+    """A seal's key as a `SigningKey`."""
+
+    def __init__(self, authority):
+        self.private = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = authority.issue("示例市行政审批局", self.private.public_key())
+        self.chain = [authority.certificate]
+
+    def sign(self, data, _mechanism):
+        return self.private.sign(data, ec.ECDSA(hashes.SHA256()))
 
 
 def _without_waiting_for_the_disk(connection, _record):

@@ -245,6 +245,7 @@ def test_a_key_pulled_in_the_middle_loses_nothing(office, waiting, table, key_ri
     surface.progress = pull
     with pytest.raises(TokenGone):
         work.sign_list(waiting.id)
+    assert surface.pins_asked == 1, "nobody is asked for the PIN of a key that is not there"
     pulled.rename(plugged_in)
     surface.progress = note
     assert [state for state, _ in states(office, waiting)] == ["completed", "leased"]

@@ -8,6 +8,9 @@ from signing_service.agent.login import log_in
 from signing_service.agent.work import WorkTable
 from signing_service.approvals.matter_catalogue import StepPlan
 from signing_service.approvals.register import ApprovalCase
+from signing_service.errors import Text
+from signing_service.kernel.audit_log import AuditEntry
+from signing_service.people.notice_outbox import Notice, To, queue_notice
 
 
 def references(page):
@@ -286,3 +289,29 @@ def test_what_must_be_read_first_is_not_frozen_unread(office, logged_in):
     assert (unread.status_code, "尚未阅读" in unread.text) == (409, True)
     browser.post(f"/desk/documents/{reference}/read")
     assert "/desk/batches/" in browser.post("/desk/batches", data=form).url.path
+
+
+def test_departments_addresses_and_dead_notices_are_the_administrators(office, logged_in):
+    admin, reviewer = logged_in("admin-1"), logged_in("li")
+    page = admin.post("/admin/departments", data={"id": "water", "name": "示例市水务局", "code": "11990000MB99000398"})
+    assert page.status_code == 422, "the check character is wrong"
+    for browser, status in ((reviewer, 403), (admin, 200)):
+        renamed = {"id": "housing", "name": "示例市住房保障局", "legal_basis": "示例市机构改革方案"}
+        assert browser.post("/admin/departments/rename", data=renamed).status_code == status
+    assert "示例市住房保障局" in admin.get("/admin").text
+    contact = {"id": "li", "channel": "mail", "address": "li@zw.example.cn"}
+    assert reviewer.post("/admin/contacts", data=contact).status_code == 403
+    assert "li@zw.example.cn" not in admin.post("/admin/contacts", data=contact).text
+    now = office.clock.now()
+    with office.database.write() as session:
+        queue_notice(session, "k", "deadline", To("mail", "li@zw.example.cn"), Text("办件1到期", "Case 1 is due"), now)
+        session.query(Notice).one().state = "dead"
+    assert "办件1到期" in admin.get("/admin/notices").text
+    assert reviewer.get("/admin/notices").status_code == 403
+    notice = re.search(r"/admin/notices/(\d+)/replay", admin.get("/admin/notices").text)[1]
+    assert reviewer.post(f"/admin/notices/{notice}/replay").status_code == 403
+    assert "办件1到期" not in admin.post(f"/admin/notices/{notice}/replay").text
+    with office.database.read() as session:
+        assert session.query(Notice).one().state == "pending"
+        logged = session.query(AuditEntry).where(AuditEntry.kind == "notice.replay").all()
+    assert sorted((entry.actor, entry.result) for entry in logged) == [("admin-1", "allowed"), ("li", "refused")]

@@ -54,8 +54,13 @@ class Issuing:
     ) -> Registered:
         """All steps in order. Raises AlreadyIssued when the case has its licence, and what the steps raise."""
         draft = self.prepare(request, actor, resume=resume)
-        rendered = self.render(draft, paper_code(draft))
-        return self.register(draft, seal(draft, rendered), request, actor)
+        try:
+            rendered = self.render(draft, paper_code(draft))
+            sealed = seal(draft, rendered)
+        except Exception:
+            self._end_lease(draft)
+            raise
+        return self.register(draft, sealed, request, actor)
 
     def prepare(self, request: IssueRequest, actor: Actor, *, resume: bool = False) -> Draft:
         """Check everything and reserve. Raises FieldsInvalid, HolderCodeInvalid, NotAnIssuer, AlreadyIssued, …"""
@@ -106,6 +111,13 @@ class Issuing:
             _log(session, REGISTERED, row, actor, now)
             happened(session, row, row.operation, now, digest=digest)
         return Registered(draft.identifier, draft.number, digest)
+
+    def _end_lease(self, draft: Draft) -> None:
+        """What failed here is over: the case may be tried again at once, with the same identifier and number."""
+        with self.database.write() as session:
+            row = session.get(Licence, draft.licence_id, with_for_update=True)
+            if row is not None and row.is_draft:
+                row.prepared_at -= LEASE + timedelta(seconds=1)
 
     def draft_of(self, licence: Licence) -> Draft:
         """The licence as those see it who make its paper code."""

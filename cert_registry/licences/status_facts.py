@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, time
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +11,7 @@ from cert_registry.licences.errors import BadCheckCharacter, IdentifierMalformed
 from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.register import Licence, by_digest, by_identifier
 from cert_registry.licences.standing import Standing, standing
-from signing_service.kernel.clock import Clock
+from signing_service.kernel.clock import LOCAL_ZONE, Clock
 from signing_service.kernel.database import Database
 from signing_service.verification.ports import CopyFact, Facts, LicenceFact, LicenceState
 
@@ -21,7 +21,9 @@ _STATES = {
     "licence_expired": LicenceState.EXPIRED,
     "licence_ended": LicenceState.ENDED,
     "licence_replaced": LicenceState.ENDED,
+    "licence_not_yet_valid": LicenceState.NOT_YET_VALID,
 }
+LAST_MINUTE = time(23, 59)
 CopyByDigest = Callable[[str], tuple[str, CopyFact] | None]
 """(identifier, facts) of the purpose-bound copy whose sealed file has this SHA-256 in hex."""
 
@@ -59,10 +61,13 @@ def _find(session: Session, ids: Sequence[str], digest: bytes) -> Licence | None
     return found
 
 
-def _fact(licence: Licence, now: Standing) -> LicenceFact | None:
-    """None for a licence that has not taken effect: the engine has no word for it, and unknown is never passed."""
-    state = _STATES.get(now.reason)
-    if state is None:
-        return None
+def _fact(licence: Licence, now: Standing) -> LicenceFact:
+    """`since` is the instant that the engine's sentence names: of expiry the last minute of validity, of a licence that
+    has not taken effect the beginning."""
+    state, since = _STATES[now.reason], now.since
+    if state is LicenceState.EXPIRED and licence.valid_until is not None:
+        since = datetime.combine(licence.valid_until, LAST_MINUTE, LOCAL_ZONE)
+    elif state is LicenceState.NOT_YET_VALID:
+        since = datetime.combine(licence.valid_from, time(), LOCAL_ZONE)
     manner = now.status_text.zh if state is LicenceState.ENDED else ""
-    return LicenceFact(licence.identifier, state, now.since, manner)
+    return LicenceFact(licence.identifier, state, since, manner)

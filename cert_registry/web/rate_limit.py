@@ -39,19 +39,25 @@ class _Purse:
 
 
 class RateLimit:
-    """`a_minute` calls for each of `kind`'s callers, in all processes together. Owner of its purses and their lock."""
+    """`a_minute` calls for each of `kind`'s callers, in all processes together. Owner of its purses and
+    both locks."""
 
     def __init__(self, database: Database, clock: Clock, kind: str, a_minute: int) -> None:
         self._database, self._clock, self._kind, self._a_minute = database, clock, kind, a_minute
         self._at_once = max(1, a_minute // 60)
         self._purses: dict[str, _Purse] = {}
         self._refused: dict[str, datetime] = {}
-        self._lock = threading.Lock()
+        self._lock, self._drawing = threading.Lock(), threading.Lock()
 
     def take(self, caller: str) -> None:
         """Count a call. Raises TooManyRequests."""
         if self._from_purse(caller):
             return
+        with self._drawing:  # one draw for all who found the purse empty at the same time
+            if not self._from_purse(caller):
+                self._draw(caller)
+
+    def _draw(self, caller: str) -> None:
         now = self._clock.now()
         self._repeat_refusal(caller, now)
         whom = f"{self._kind}:{caller}"

@@ -47,7 +47,9 @@ def _licence(licence: LicenceFact, organisation: str, at: datetime) -> Iterator[
         LicenceState.EXPIRED: "licence_expired",
         LicenceState.SUSPENDED: "licence_suspended",
     }
-    if licence.state in codes and (licence.since is None or licence.since <= at):
+    if licence.state is LicenceState.NOT_YET_VALID:
+        yield "licence_not_yet_valid", values
+    elif licence.state in codes and (licence.since is None or licence.since <= at):
         yield codes[licence.state], values
 
 

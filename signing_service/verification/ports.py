@@ -25,6 +25,7 @@ class LicenceState(StrEnum):
     SUSPENDED = "suspended"
     EXPIRED = "expired"
     ENDED = "ended"
+    NOT_YET_VALID = "not_yet_valid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class SealEvent:
 
 @dataclass(frozen=True, slots=True)
 class LicenceFact:
-    """A licence's state at the asked instant; `manner` is 注销, 撤销, 撤回 or 吊销 when it ended."""
+    """A licence's state at the asked instant. `since`: when that began; of NOT_YET_VALID, when it will end. `manner` is
+    注销, 撤销, 撤回 or 吊销 when it ended."""
 
     identifier: str
     state: LicenceState

@@ -269,6 +269,13 @@ REASONS: dict[str, Reason] = {
         "The licence is suspended since {time} and cannot be used at present.",
         _REFUSE,
     ),
+    "licence_not_yet_valid": _r(
+        P,
+        N,
+        "该证照自{time}起生效,现在还不能使用。文件确由{organisation}签发。",
+        "The licence takes effect on {time} and cannot be used yet. The document was indeed issued by {organisation}.",
+        _REFUSE,
+    ),
     "licence_expired": _r(
         P,
         N,

@@ -34,6 +34,7 @@ from cert_registry.licences.operations import Change, record
 from cert_registry.licences.register import Licence, LicenceHolder, by_identifier
 from cert_registry.licences.status_facts import LicenceStatusFacts, standing_of
 from signing_service.kernel.audit_log import entries_about
+from signing_service.kernel.clock import in_words
 from signing_service.kernel.outbox import OutboxMessage
 from signing_service.verification.ports import LicenceState
 from tests.cert_registry.world import (
@@ -234,6 +235,23 @@ def test_the_engine_is_told_how_a_licence_stands(issuing: Issuing, issue: Issue,
     fact = source.facts([], digest, clock.now()).licence
     assert fact is not None
     assert (fact.state, fact.manner) == (LicenceState.ENDED, "吊销")
+
+
+def test_the_engine_is_told_when_a_licence_begins_and_when_it_ended(
+    issuing: Issuing, issue: Issue, clock: SetClock
+) -> None:
+    """A licence that has not taken effect must not be usable by its file alone; an expired one names its last day."""
+    future = issue(business("case-1", valid_from=date(2027, 1, 1)))
+    past = issue(business("case-2", valid_until=date(2026, 11, 20)))
+    source, now = LicenceStatusFacts(issuing.database, clock), clock.now()
+    begins = source.facts([], bytes.fromhex(future.digest), now).licence
+    ended = source.facts([], bytes.fromhex(past.digest), now).licence
+    assert begins is not None
+    assert ended is not None
+    assert (begins.state, in_words(begins.since or now)) == (
+        LicenceState.NOT_YET_VALID, "2027年01月01日 00:00 (UTC+8)",
+    )  # fmt: skip
+    assert (ended.state, in_words(ended.since or now)) == (LicenceState.EXPIRED, "2026年11月20日 23:59 (UTC+8)")
 
 
 def test_events_are_numbered_without_gaps_whoever_commits_first(issuing: Issuing, issue: Issue) -> None:

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
+from cert_registry.sharing.rate_buckets import RateBucket
 from cert_registry.web.rate_limit import RateLimit, TooManyRequests
 from signing_service.kernel.database import Database
 from tests.cert_registry.world import SetClock
@@ -50,3 +52,14 @@ def test_worker_processes_share_one_limit(database: Database) -> None:
     assert taken(workers[0], "a", 600) == 300
     other_kind = RateLimit(database, clock, "address", a_minute=600)
     assert taken(other_kind, "a", 10) == 10
+
+
+def test_forty_calls_at_once_draw_once(database: Database) -> None:
+    """Each drawing a second's worth of its own would use up the minute without a call being made."""
+    clock = SetClock(START)
+    limit = RateLimit(database, clock, "client", a_minute=600)
+    with ThreadPoolExecutor(40) as pool:
+        assert sum(pool.map(lambda _n: taken(limit, "a", 1), range(40))) == 40
+    with database.read() as session:
+        (row,) = session.scalars(select(RateBucket)).all()
+    assert row.level >= 600 - 50

@@ -169,6 +169,7 @@ FACTS = [
     (Facts(known=True, licence=LicenceFact("x", LicenceState.ENDED, BETWEEN, "吊销", "违法")), P, N, "licence_ended"),
     (Facts(known=True, licence=LicenceFact("x", LicenceState.EXPIRED, BETWEEN)), P, N, "licence_expired"),
     (Facts(known=True, licence=LicenceFact("x", LicenceState.SUSPENDED, BETWEEN)), P, N, "licence_suspended"),
+    (Facts(known=True, licence=LicenceFact("x", LicenceState.NOT_YET_VALID, AFTER)), P, N, "licence_not_yet_valid"),
     (Facts(known=True, licence=LicenceFact("x", LicenceState.SUSPENDED, AFTER)), P, Y, "passed"),
     (Facts(known=True, simulated=True), I, N, "simulated"),
     (Facts(known=True, simulated=True, recalled_at=BETWEEN, replaced_by="示审〔2026〕1号"), F, N, "recalled"),

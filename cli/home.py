@@ -98,6 +98,8 @@ def write_settings(home: Path, *, profile: str, token_module: str, city: str, da
         '# timestamp_urls = ["https://tsa.example.test/tsa", "own"]',
         "# When an outside CA cannot be asked about a certificate: refuse (default) or accept.",
         '# outside_status_unknown = "refuse"',
+        "# Look-ups of one address on the public pages, a minute; more where a whole office shares one address.",
+        "# public_look_ups_a_minute = 30",
     ]
     write_atomically(home / FILE_NAME, ("\n".join(lines) + "\n").encode())
     return load_settings(home)

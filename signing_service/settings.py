@@ -19,8 +19,9 @@ UnknownStatus = Literal["refuse", "accept"]
 OWN_TSA = "own"
 """Among `timestamp_urls`: our own timestamp authority."""
 MOST_TSAS = 5
+PUBLIC_LOOK_UPS_A_MINUTE, MOST_LOOK_UPS = 30, 6000
 _NEEDED = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
-_OPTIONAL = {"timestamp_urls", "outside_status_unknown"}
+_OPTIONAL = {"timestamp_urls", "outside_status_unknown", "public_look_ups_a_minute"}
 
 
 class SettingsUnreadable(SigningServiceError):
@@ -40,7 +41,8 @@ class SettingsUnreadable(SigningServiceError):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All of it has a value; paths are absolute. `timestamp_urls`: the timestamp authorities in the order in which they
-    are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate."""
+    are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate.
+    `public_look_ups_a_minute`: of one address on the public pages; more where a whole office shares one address."""
 
     home: Path
     profile: Profile
@@ -51,6 +53,7 @@ class Settings:
     outbound_hosts: frozenset[str]
     timestamp_urls: tuple[str, ...] = (OWN_TSA,)
     outside_status_unknown: UnknownStatus = "refuse"
+    public_look_ups_a_minute: int = PUBLIC_LOOK_UPS_A_MINUTE
 
     @property
     def is_demo(self) -> bool:
@@ -110,6 +113,7 @@ def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Setting
         outbound_hosts=frozenset(hosts),
         timestamp_urls=_timestamp_urls(path, entries.get("timestamp_urls", [OWN_TSA])),
         outside_status_unknown=_unknown_status(path, entries.get("outside_status_unknown", "refuse")),
+        public_look_ups_a_minute=_look_ups(path, entries.get("public_look_ups_a_minute", PUBLIC_LOOK_UPS_A_MINUTE)),
     )
 
 
@@ -119,6 +123,12 @@ def _timestamp_urls(path: Path, urls: object) -> tuple[str, ...]:
     if not all(url == OWN_TSA or str(url).startswith(("http://", "https://")) for url in urls):
         raise SettingsUnreadable(path, f'timestamp_urls: each is an http(s) address, or "{OWN_TSA}" for our own')
     return tuple(str(url) for url in urls)
+
+
+def _look_ups(path: Path, number: object) -> int:
+    if type(number) is not int or not 0 < number <= MOST_LOOK_UPS:
+        raise SettingsUnreadable(path, f"public_look_ups_a_minute is a number from 1 to {MOST_LOOK_UPS}")
+    return number
 
 
 def _unknown_status(path: Path, word: object) -> UnknownStatus:

@@ -15,7 +15,6 @@ from cert_registry.web.parts import RegistryParts
 from cert_registry.web.rate_limit import RateLimit
 from signing_service.kernel.audit_log import Act, AuditLog
 
-A_MINUTE = 30
 KIND, ACTOR = "public.verified", "public"
 Work = Callable[[Session, datetime, Trace], dict[str, Any]]
 
@@ -24,7 +23,7 @@ class PublicAccess:
     """Owner of the counters for addresses."""
 
     def __init__(self, parts: RegistryParts) -> None:
-        self.parts, self._limit = parts, RateLimit(A_MINUTE)
+        self.parts, self._limit = parts, RateLimit(parts.settings.home.public_look_ups_a_minute)
 
     def count(self, request: Request) -> None:
         """Raises TooManyRequests: identifiers cannot be tried through."""

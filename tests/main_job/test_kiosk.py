@@ -145,7 +145,7 @@ def test_by_id_card_its_holders_licences_are_printed_and_the_number_stays_nowher
     hashed = stage.vault().lookup_hash(NUMBER, "111")
     stage.close()
     rows(
-        demo, "INSERT INTO licence_holder (licence_id, position, name, code_type, code_sealed, code_hash, code_shown) "
+        demo, "INSERT OR IGNORE INTO licence_holder (licence_id, position, name, code_type, code_sealed, code_hash, code_shown) "
         "SELECT id, 9, '张示例', '111', x'00', ?, '11**2X' FROM licence WHERE identifier = ?",
         hashed, demo.report["licence"],
     )  # fmt: skip

@@ -100,6 +100,8 @@ def write_settings(home: Path, *, profile: str, token_module: str, city: str, da
         '# outside_status_unknown = "refuse"',
         "# Prometheus metrics, on an address that only the inside reaches.",
         '# metrics_listen = "127.0.0.1:9464"',
+        "# Look-ups of one address on the public pages, a minute; more where a whole office shares one address.",
+        "# public_look_ups_a_minute = 30",
     ]
     lines += [
         "",

@@ -22,8 +22,16 @@ OWN_TSA = "own"
 """Among `timestamp_urls`: our own timestamp authority."""
 MOST_TSAS = 5
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PUBLIC_LOOK_UPS_A_MINUTE, MOST_LOOK_UPS = 30, 6000
 _NEEDED = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
-_OPTIONAL = {"timestamp_urls", "outside_status_unknown", "notices", "metrics_listen", "blob_store"}
+_OPTIONAL = {
+    "timestamp_urls",
+    "outside_status_unknown",
+    "notices",
+    "metrics_listen",
+    "blob_store",
+    "public_look_ups_a_minute",
+}
 _NOTICES = {
     "mail_server", "mail_security", "mail_from", "mail_user", "mail_password_file", "mail_ca_file", "sms_folder",
     "screen_file",
@@ -71,7 +79,8 @@ class Settings:
     """All of it has a value; paths are absolute. `timestamp_urls`: the timestamp authorities in the order in which they
     are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate.
     `metrics_listen`: HOST:PORT of the inside where metrics are served, empty: nowhere. `blob_store`: an S3 address of
-    the documents, empty: the folder `blobs`."""
+    the documents, empty: the folder `blobs`. `public_look_ups_a_minute`: of one address on the public pages; more where
+    a whole office shares one address."""
 
     home: Path
     profile: Profile
@@ -85,6 +94,7 @@ class Settings:
     notices: NoticeSettings = NoticeSettings()
     metrics_listen: str = ""
     blob_store: str = ""
+    public_look_ups_a_minute: int = PUBLIC_LOOK_UPS_A_MINUTE
 
     @property
     def is_demo(self) -> bool:
@@ -147,6 +157,7 @@ def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Setting
         notices=_notices(home, path, entries.get("notices", {})),
         metrics_listen=_inside(path, str(entries.get("metrics_listen", ""))),
         blob_store=_bucket(path, str(entries.get("blob_store", ""))),
+        public_look_ups_a_minute=_look_ups(path, entries.get("public_look_ups_a_minute", PUBLIC_LOOK_UPS_A_MINUTE)),
     )
 
 
@@ -208,6 +219,12 @@ def _bucket(path: Path, address: str) -> str:
     if address and not address.startswith("s3://"):
         raise SettingsUnreadable(path, "blob_store must be like s3://BUCKET/FOLDER?endpoint=https://HOST")
     return address
+
+
+def _look_ups(path: Path, number: object) -> int:
+    if type(number) is not int or not 0 < number <= MOST_LOOK_UPS:
+        raise SettingsUnreadable(path, f"public_look_ups_a_minute is a number from 1 to {MOST_LOOK_UPS}")
+    return number
 
 
 def _unknown_status(path: Path, word: object) -> UnknownStatus:

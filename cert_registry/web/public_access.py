@@ -15,7 +15,6 @@ from cert_registry.web.parts import RegistryParts
 from cert_registry.web.rate_limit import RateLimit
 from signing_service.kernel.audit_log import Act, AuditLog
 
-A_MINUTE = 30
 KIND, ACTOR = "public.verified", "public"
 Work = Callable[[Session, datetime, Trace], dict[str, Any]]
 
@@ -25,7 +24,7 @@ class PublicAccess:
 
     def __init__(self, parts: RegistryParts) -> None:
         self.parts = parts
-        self._limit = RateLimit(parts.database, parts.clock, "address", A_MINUTE)
+        self._limit = RateLimit(parts.database, parts.clock, "address", parts.settings.home.public_look_ups_a_minute)
 
     def count(self, request: Request) -> None:
         """Raises TooManyRequests: identifiers cannot be tried through."""

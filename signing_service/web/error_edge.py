@@ -51,6 +51,7 @@ from signing_service.people.idempotency import InProgress
 from signing_service.pki.register import CertificateUnknown
 from signing_service.pki.rules import MoveNotAllowed
 from signing_service.printing.errors import CopyNotFound
+from signing_service.printing.terminals import TerminalUnknown
 from signing_service.seals.order_book import OrderRefused
 from signing_service.seals.register import SealUnknown
 from signing_service.seals.rules import SealMoveNotAllowed
@@ -177,6 +178,7 @@ STATUSES: Statuses = {
     RightMissing: 403,
     TooManyTries: 429,
     CopyNotFound: 404,
+    TerminalUnknown: 403,
     CaseNotFound: 404,
     BatchUnknown: 404,
     CertificateUnknown: 404,

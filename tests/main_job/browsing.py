@@ -16,16 +16,29 @@ PHONE = {"width": 360, "height": 740}
 
 
 @contextmanager
-def chromium(*arguments: str) -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     """Debian's Chromium; a skip that says so where it is missing."""
     if not Path(CHROMIUM).exists():
         pytest.skip("chromium is not installed: apt install chromium")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *arguments])
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
             yield launched
         finally:
             launched.close()
+
+
+@contextmanager
+def with_camera(browser: Browser, film: Path) -> Iterator[Browser]:
+    """Another Chromium, whose camera sees the film (MJPEG)."""
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    launched = browser.browser_type.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", *camera, f"--use-file-for-fake-video-capture={film}"]
+    )
+    try:
+        yield launched
+    finally:
+        launched.close()
 
 
 @contextmanager

@@ -144,11 +144,10 @@ def test_by_id_card_its_holders_licences_are_printed_and_the_number_stays_nowher
     stage = open_stage(load_settings(demo.home))
     hashed = stage.vault().lookups(NUMBER, "111")[0]
     stage.close()
-    rows(
-        demo, "INSERT INTO licence_holder (licence_id, position, name, code_type, code_sealed, code_hash, code_shown) "
-        "SELECT id, 9, '张示例', '111', x'00', ?, '11**2X' FROM licence WHERE identifier = ?",
-        hashed, demo.report["licence"],
-    )  # fmt: skip
+    columns = "licence_id, position, name, code_type, code_sealed, code_hash, code_shown"
+    values = "id, 9, '张示例', '111', x'00', ?, '11**2X'"
+    insert = f"INSERT OR IGNORE INTO licence_holder ({columns}) SELECT {values} FROM licence WHERE identifier = ?"
+    rows(demo, insert, hashed, demo.report["licence"])
     terminal.click("a[href='/kiosk/documents']")
     assert "查询已结束" in terminal.inner_text("#summary")
     card.write_text(json.dumps({"name": "张示例", "number": NUMBER}), encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 
 from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.operations import Change, record
-from cert_registry.web.public_access import A_MINUTE
+from signing_service.settings import PUBLIC_LOOK_UPS_A_MINUTE
 from tests.cert_registry.web.conftest import Registry
 from tests.cert_registry.world import BUREAU, CLERK, COMPANY, business
 
@@ -101,7 +101,7 @@ def test_a_paper_code_leads_to_the_live_status(registry: Registry) -> None:
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_identifiers_cannot_be_tried_through(registry: Registry) -> None:
-    statuses = [verify(registry, UNKNOWN)[0] for _ in range(A_MINUTE + 1)]
+    statuses = [verify(registry, UNKNOWN)[0] for _ in range(PUBLIC_LOOK_UPS_A_MINUTE + 1)]
     assert statuses[-1] == 429
     assert set(statuses[:-1]) == {404}
 

@@ -1,6 +1,9 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 VENV := .venv/bin
 HOME_FOLDER ?= zhengyin-home
+# One more than the two cores that are counted on: tests wait for processes and browsers a good part of their time. The
+# many commands that they start read compiled code, whatever the shell's PYTHONDONTWRITEBYTECODE says.
+WORKERS ?= 3
 
 .PHONY: demo serve test agent lint types contracts check bench soak lock pictures
 
@@ -14,7 +17,7 @@ serve:           ## The pages, on the demo's home
 
 test:            ## All tests, on SQLite and on a PostgreSQL that the run starts
 	@scripts/setup test
-	$(VENV)/pytest -n 2
+	PYTHONDONTWRITEBYTECODE= $(VENV)/pytest -n $(WORKERS)
 
 agent:           ## The reviewer's program as one folder, dist/zhengyin-agent, for the system that it is built on
 	@scripts/setup test

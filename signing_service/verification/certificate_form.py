@@ -119,5 +119,7 @@ def _describes_its_curve(certificate: Certificate) -> bool:
         return False
     from asn1crypto import x509 as asn1
 
-    parameters = asn1.Certificate.load(certificate.der).public_key["algorithm"]["parameters"]
-    return bool(parameters.name != "named")
+    try:
+        return bool(asn1.Certificate.load(certificate.der).public_key["algorithm"]["parameters"].name != "named")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return True

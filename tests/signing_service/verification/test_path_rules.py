@@ -347,6 +347,22 @@ def test_a_described_curve_is_refused():
     assert ours(made) == "constraints"
 
 
+def test_a_curve_that_is_no_structure_at_all_is_refused_too():
+    top = issued(ROOT)
+    leaf = issued(LEAF, top).certificate
+    named = bytes.fromhex("06082a8648ce3d030107")
+    body = leaf.tbs_certificate_bytes
+    assert body.count(named) == 1
+    spoilt = body.replace(named, b"\x0c" + named[1:])
+    signature = top.key.sign(spoilt, ec.ECDSA(hashes.SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    bits = b"\x00" + signature
+    content = spoilt + algorithm + b"\x03" + bytes([len(bits)]) + bits
+    der = b"\x30\x82" + len(content).to_bytes(2, "big") + content
+    made = PathCase("spoilt", False, der, [top.der], [], AT)
+    assert ours(made) in {"constraints", "unreadable"}
+
+
 P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 P256_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
 P256_Y = 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5

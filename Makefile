@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 VENV := .venv/bin
 HOME_FOLDER ?= zhengyin-home
+LOCKED := -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 # One more than the two cores that are counted on: tests wait for processes and browsers a good part of their time. The
 # many commands that they start read compiled code, whatever the shell's PYTHONDONTWRITEBYTECODE says.
 WORKERS ?= 3
@@ -44,10 +45,8 @@ soak:            ## The long runs
 	$(VENV)/python -m bench --soak
 
 lock:            ## Resolve requirements/*.in anew, with hashes and without any address
-	$(VENV)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --strip-extras --allow-unsafe --no-header -o requirements/lock.txt requirements/dev.in
-	$(VENV)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --strip-extras --allow-unsafe --no-header -c requirements/lock.txt -o requirements/runtime.txt requirements/runtime.in
+	$(VENV)/uv pip compile $(LOCKED) -o requirements/lock.txt requirements/dev.in
+	$(VENV)/uv pip compile $(LOCKED) -c requirements/lock.txt -o requirements/runtime.txt requirements/runtime.in
 
 pictures:        ## The pictures of readme and guide that are drawn from a source
 	for name in house certificate-states; do $(VENV)/python -c "import typst; typst.compile('docs/pictures/$$name.typ', \

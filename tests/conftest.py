@@ -123,14 +123,29 @@ class DatabasesWithTables:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._made: dict[tuple[str, frozenset[str]], str] = {}
+        self._copied: set[str] = set()
 
     def sqlite(self, path: Path) -> str:
         made = self._like("sqlite", lambda: f"sqlite:///{self._folder / uuid.uuid4().hex}")
         shutil.copyfile(str(make_url(made).database), path)
+        self._copied.add(f"sqlite:///{path}")
         return f"sqlite:///{path}"
 
     def postgresql(self, server: PostgresServer) -> str:
-        return server.new_database(self._like("postgresql", server.new_database))
+        url = server.new_database(self._like("postgresql", server.new_database))
+        self._copied.add(url)
+        return url
+
+    def complete(self, url: str) -> None:
+        """Gives the database at `url` its tables, unless it was made with them."""
+        if url in self._copied:
+            return
+        if (wanted := make_url(url)).get_backend_name() == "sqlite" and not Path(str(wanted.database)).exists():
+            self.sqlite(Path(str(wanted.database)))
+            return
+        opened = Database(url)
+        Base.metadata.create_all(opened.engine)
+        opened.close()
 
     def _like(self, kind: str, new: Callable[[], str]) -> str:
         key = (kind, frozenset(Base.metadata.tables))
@@ -158,8 +173,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, databases_with_
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, databases_with_tables: DatabasesWithTables) -> Iterator[Database]:
     """All tables that the test's imports know of, on both databases."""
+    databases_with_tables.complete(database_url)
     opened = Database(database_url)
     yield opened
     opened.close()

@@ -73,8 +73,10 @@ class PinFinalTry(PinError):
         "Token {token} has one PIN try left; no PIN was sent.",
     )
     ADVICE = Text(
-        "确知 PIN 时，请明确同意后再试（--final-try）；否则先用 SO PIN 解锁。",
-        "If you are sure of the PIN, consent explicitly (`--final-try`); otherwise unblock with the SO PIN first.",
+        "确知 PIN 时，请运行 zhengyin keys show --final-try，同意用掉这次机会（PIN 正确则计数恢复）；"
+        "否则先用 SO PIN 解锁。",
+        "If you are sure of the PIN, consent to using it: `zhengyin keys show --final-try` (a right PIN restores the "
+        "tries); otherwise unblock with the SO PIN first.",
     )
     BLANKS = ("token",)
 

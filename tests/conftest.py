@@ -9,11 +9,12 @@ import subprocess
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -92,11 +93,12 @@ class PostgresServer:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
 
-    def new_database(self) -> str:
-        """The SQLAlchemy URL of a fresh, empty database."""
+    def new_database(self, like: str | None = None) -> str:
+        """The SQLAlchemy URL of a fresh database: empty, or a copy of the one at the URL `like`, which nobody uses."""
         name = f"t{uuid.uuid4().hex}"
+        template = f' TEMPLATE "{make_url(like).database}"' if like else ""
         with psycopg.connect(host=str(self._socket), user="postgres", dbname="postgres", autocommit=True) as admin:
-            admin.execute(f'CREATE DATABASE "{name}"')
+            admin.execute(f'CREATE DATABASE "{name}"{template}')
         return f"postgresql+psycopg://postgres@/{name}?host={self._socket}"
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -115,19 +117,65 @@ def postgres() -> Iterator[PostgresServer]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class DatabasesWithTables:
+    """Fresh databases with all tables that the imports so far know of: made once for a set of tables, then copied."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[tuple[str, frozenset[str]], str] = {}
+        self._copied: set[str] = set()
+
+    def sqlite(self, path: Path) -> str:
+        made = self._like("sqlite", lambda: f"sqlite:///{self._folder / uuid.uuid4().hex}")
+        shutil.copyfile(str(make_url(made).database), path)
+        self._copied.add(f"sqlite:///{path}")
+        return f"sqlite:///{path}"
+
+    def postgresql(self, server: PostgresServer) -> str:
+        url = server.new_database(self._like("postgresql", server.new_database))
+        self._copied.add(url)
+        return url
+
+    def complete(self, url: str) -> None:
+        """Gives the database at `url` its tables, unless it was made with them."""
+        if url in self._copied:
+            return
+        if (wanted := make_url(url)).get_backend_name() == "sqlite" and not Path(str(wanted.database)).exists():
+            self.sqlite(Path(str(wanted.database)))
+            return
+        opened = Database(url)
+        Base.metadata.create_all(opened.engine)
+        opened.close()
+
+    def _like(self, kind: str, new: Callable[[], str]) -> str:
+        key = (kind, frozenset(Base.metadata.tables))
+        if key not in self._made:
+            opened = Database(url := new())
+            Base.metadata.create_all(opened.engine)
+            opened.close()
+            self._made[key] = url
+        return self._made[key]
+
+
+@pytest.fixture(scope="session")
+def databases_with_tables(tmp_path_factory: pytest.TempPathFactory) -> DatabasesWithTables:
+    return DatabasesWithTables(tmp_path_factory.mktemp("databases"))
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once on SQLite and once on PostgreSQL."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, databases_with_tables: DatabasesWithTables) -> str:
+    """A fresh database, once on SQLite and once on PostgreSQL: empty, unless the test asks for `database` too."""
+    path, with_tables = tmp_path / "zhengyin.db", "database" in request.fixturenames
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'zhengyin.db'}"
+        return databases_with_tables.sqlite(path) if with_tables else f"sqlite:///{path}"
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    return databases_with_tables.postgresql(server) if with_tables else server.new_database()
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, databases_with_tables: DatabasesWithTables) -> Iterator[Database]:
     """All tables that the test's imports know of, on both databases."""
+    databases_with_tables.complete(database_url)
     opened = Database(database_url)
-    Base.metadata.create_all(opened.engine)
     yield opened
     opened.close()

@@ -223,7 +223,7 @@ def deaf_server(copy: Settings) -> Iterator[Settings]:
 
     host, _, port = copy.base_url.removeprefix("http://").partition(":")
     server = HTTPServer((host, int(port)), Deaf)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield copy
     server.shutdown()

@@ -85,6 +85,18 @@ def test_a_wrong_pin_says_what_to_do_in_both_languages(keys, store, token, pins)
     assert "refused the PIN; the whole batch" in keys(*arguments, code=1).stderr
 
 
+def test_the_last_try_is_used_only_with_consent(keys, faulty, token, pins):
+    faulty.faults(pin_tries=1)
+    arguments = (token.serial, "--module", faulty.module, "--pin-file", pins / "user")
+    (row,) = json.loads(keys("list", "--module", faulty.module, "--json").stdout)["keys"]
+    assert row["pin"] == "last"
+    for command in (("show",), ("generate", "--id", "01", "--kind", "p256")):
+        assert "zhengyin keys show --final-try" in keys(*command, *arguments, code=1).stderr
+    assert faulty.seen("logins") == 0
+    keys("show", *arguments, "--final-try")
+    assert faulty.seen("logins") == 1
+
+
 def test_what_is_asked_for_and_missing_is_named(keys, store, token):
     assert "deadbeef" in keys("show", "deadbeef", "--module", store.module, code=1).stderr
     assert "no-such.so" in keys("list", "--module", "no-such.so", code=1).stderr

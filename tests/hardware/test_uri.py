@@ -73,6 +73,7 @@ REFUSED_EXAMPLES = [
 @pytest.mark.parametrize(("text", "uri"), EXAMPLES)
 def test_the_examples_of_the_rfc_are_read(text, uri):
     assert TokenUri.parse(text) == uri
+    assert TokenUri.parse(str(uri)) == uri
 
 
 @pytest.mark.parametrize("text", REFUSED_EXAMPLES)

@@ -128,11 +128,10 @@ def one_postgres(postgres):
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request, tmp_path):
+def database(request, tmp_path, databases_with_tables):
     """All tables, empty, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path / 'zhengyin.db'}")
-        Base.metadata.create_all(opened.engine)
+        opened = Database(databases_with_tables.sqlite(tmp_path / "zhengyin.db"))
         yield opened
         opened.close()
         return

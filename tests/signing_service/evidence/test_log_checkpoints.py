@@ -185,7 +185,7 @@ def server() -> Iterator[WitnessServer]:
             """Quiet."""
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
     witness.url = f"http://127.0.0.1:{http.server_port}/add-checkpoint"
     yield witness
     http.shutdown()

@@ -37,7 +37,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     Answers.seen.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True).start()
         yield f"127.0.0.1:{serving.server_port}"
         serving.shutdown()
 

@@ -179,7 +179,7 @@ class AnswersBadly(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), AnswersBadly)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()

@@ -45,7 +45,7 @@ class OpensslTsa:
 
         self._server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/tsa"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def configure(self, text: str) -> None:
         (self.ca.folder / "tsa.cnf").write_text(text)

@@ -71,7 +71,7 @@ class _Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Serving]:
     with Serving() as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True).start()
         yield serving
         serving.stopping.set()
         serving.shutdown()

@@ -10,6 +10,7 @@ from cli.own_services import own_pki
 from hardware.driver import open_token
 from hardware.pin_source import read_pin_file
 from signing_service.custody.keys import ServiceKey
+from signing_service.custody.ledger import REGISTER
 from signing_service.custody.policy import SealEntry, ServiceEntry, change_policy, load_policy
 from signing_service.people.officers import SIGNING, RoleGrant
 from signing_service.people.register import PeopleRegister
@@ -24,6 +25,7 @@ from signing_service.seals.seal_tables import SealRow
 from signing_service.seals.structures import SealContent, make_seal
 from signing_service.settings import Settings
 
+NOT_YET = "已制作,尚未启用"
 TOKEN = "issuing"  # noqa: S105 - custody's name for the token of issuing CA and seals
 MAKER = "seal-maker"
 ECDSA_SHA256 = "1.2.840.10045.4.3.2"
@@ -47,8 +49,10 @@ def make_structure(settings: Settings, register: SealRegister, row: SealRow) -> 
 
 
 def _entry(settings: Settings, register: SealRegister, row: SealRow) -> SealEntry:
-    """A new key with its certificate and holders, entered in custody's policy; today's seal administrators are those of
-    whom two may act in an emergency."""
+    """A new key with its certificate and holders, entered in custody's policy and stopped until it is active.
+
+    Today's seal administrators are those of whom two may act in an emergency.
+    """
     profile = "simulation-seal" if row.kind == Kind.SIMULATION else "seal"
     certificate, chain = _certify(settings, f"seal-{row.id}", f"{row.name}电子印章", row, profile)
     people = PeopleRegister(register.database, register.clock, register.audit)
@@ -58,6 +62,8 @@ def _entry(settings: Settings, register: SealRegister, row: SealRow) -> SealEntr
             for officers in (row.holders, _administrators(session))
         )
     entry = SealEntry(TOKEN, certificate, row.department, holders, chain, appointed)
+    # before custody knows the seal: until it is active on record, nobody's authorisation seals with it
+    open_custody(settings).freeze(f"{REGISTER}{row.id}", actor=MAKER, reason=NOT_YET)
     change_policy(settings.custody, lambda policy: policy.with_seal(row.id, entry))
     return entry
 

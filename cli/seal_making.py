@@ -13,6 +13,7 @@ from cli.own_services import own_pki
 from hardware.driver import open_token
 from hardware.pin_source import read_pin_file
 from signing_service.custody.keys import ServiceKey
+from signing_service.custody.ledger import REGISTER
 from signing_service.custody.policy import SealEntry, ServiceEntry, TokenPlace, change_policy, load_policy
 from signing_service.people.officers import SIGNING, RoleGrant
 from signing_service.people.register import PeopleRegister
@@ -33,6 +34,7 @@ from signing_service.settings import Settings
 if TYPE_CHECKING:
     from hardware.opened_token import OpenedToken
 
+NOT_YET = "已制作,尚未启用"
 TOKEN = "issuing"  # noqa: S105 - custody's name for the token of issuing CA and seals
 MAKER = "seal-maker"
 ECDSA_SHA256 = "1.2.840.10045.4.3.2"
@@ -78,9 +80,12 @@ def make_structure(settings: Settings, register: SealRegister, row: SealRow) -> 
 
 
 def _entry(settings: Settings, register: SealRegister, row: SealRow) -> SealEntry:
-    """Key, certificate and holders, entered in custody's policy; today's seal administrators are those of whom two may
-    act in an emergency. A formal seal takes the certificate that an outside CA issued for it, if one is on record; in a
-    production home there is no other. Raises SealNotLicensed, OutsideRevoked, OutsideStatusUnknown, KeyNotFound."""
+    """Key, certificate and holders, entered in custody's policy and stopped until it is active.
+
+    Today's seal administrators are those of whom two may act in an emergency. A formal seal takes the certificate that
+    an outside CA issued for it, if one is on record; in a production home there is no other. Raises SealNotLicensed,
+    OutsideRevoked, OutsideStatusUnknown, KeyNotFound.
+    """
     simulated = row.kind == Kind.SIMULATION
     licensed = None if simulated else _licensed(settings, register, row)
     if licensed is None and not simulated and not settings.is_demo:
@@ -94,6 +99,8 @@ def _entry(settings: Settings, register: SealRegister, row: SealRow) -> SealEntr
             for officers in (row.holders, _administrators(session))
         )
     entry = SealEntry(TOKEN, certificate, row.department, holders, chain, appointed)
+    # before custody knows the seal: until it is active on record, nobody's authorisation seals with it
+    open_custody(settings).freeze(f"{REGISTER}{row.id}", actor=MAKER, reason=NOT_YET)
     change_policy(settings.custody, lambda policy: policy.with_seal(row.id, entry))
     return entry
 

@@ -1,4 +1,4 @@
-"""What the register stops, custody stops too: a seal suspended or ended there is frozen here, and thawed on resuming.
+"""What the register stops, custody stops too: a seal not yet active, suspended or ended there is frozen here.
 
 Freezing goes over custody's socket from anywhere. Lifting takes custody's own folder (ADR 0042): a process that may
 not open it says so, and what to run there.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from cli.seal_making import MAKER
 from signing_service.custody.core import Custody
 from signing_service.custody.errors import CustodyError
 from signing_service.custody.ledger import REGISTER
@@ -21,8 +22,9 @@ from signing_service.seals.rules import STATE_NAMES, State, Status, Why
 from signing_service.seals.seal_tables import SealRow
 from signing_service.settings import Settings
 
+BEGUN = "启用日已到"
 _LOG = logging.getLogger(__name__)
-STOPPED = (State.SUSPENDED, State.REPLACED, State.CANCELLED, State.VOID, State.EXPIRED)
+STOPPED = (State.MADE, State.FILED, State.SUSPENDED, State.REPLACED, State.CANCELLED, State.VOID, State.EXPIRED)
 
 
 class StopStands(CustodyBehind):
@@ -32,7 +34,7 @@ class StopStands(CustodyBehind):
 
     def __init__(self, seal_id: str) -> None:
         super().__init__(
-            Text("印章已在登记中恢复,但密钥保管进程仍然停用它。", "It is resumed on record; custody still stops it."),
+            Text("印章已在登记中启用,但密钥保管进程仍然停用它。", "It is active on record; custody still stops it."),
             why=Text("只有保管主机上的保管账户可以解除。", "Only custody's own account on its machine lifts a stop."),
             advice=Text(
                 f"请在保管主机上运行:zhengyin seals thaw {REGISTER}{seal_id} --reason 理由 --as 管理员",
@@ -85,7 +87,10 @@ class SealStops:
             self._lift(seal_id, actor, reason)
 
     def agree(self) -> int:
-        """Put every stop that is missing; returns how many. For the worker, each minute: it lifts nothing."""
+        """Put every stop that is missing; returns how many. For the worker, each minute.
+
+        It lifts none but the maker's, of a seal whose day has come; a suspension's is for whoever resumes (ADR 45).
+        """
         standing, now, put = self._standing(), self.register.clock.now(), 0
         with self.register.database.read() as session:
             states = {row.id: self.register.status(session, row.id, now) for row in self.register.all(session)}
@@ -93,10 +98,19 @@ class SealStops:
             if status.state in STOPPED and f"{REGISTER}{seal_id}" not in standing:
                 self._put(seal_id, status, "seal-register", status.reason)
                 put += 1
+            elif status.usable and standing.get(f"{REGISTER}{seal_id}") == MAKER:
+                self._begin(seal_id)
         return put
 
-    def _standing(self) -> set[str]:
-        return {stop.scope for stop in self.custody.frozen()}
+    def _begin(self, seal_id: str) -> None:
+        try:
+            self._lift(seal_id, Actor("seal-register"), BEGUN)
+        except StopStands as stands:
+            _LOG.warning("%s", stands.explain("en"))
+
+    def _standing(self) -> dict[str, str]:
+        """The scopes that are stopped, and who stopped each."""
+        return {stop.scope: stop.actor for stop in self.custody.frozen()}
 
     def _put(self, seal_id: str, status: Status, actor: str, reason: str) -> None:
         words = reason or STATE_NAMES[status.state].zh

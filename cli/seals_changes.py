@@ -79,7 +79,9 @@ def replace(
     with open_register(ctx) as register:
         actor, why = actor_named(register, by), Why(reason, basis, moment(effective))
         both = replace_seal(register, seal, new, actor, why)
-        SealStops(settings, register, open_custody(settings)).follow(seal, actor, reason)
+        stops = SealStops(settings, register, open_custody(settings))
+        stops.follow(seal, actor, reason)
+        stops.follow(new, actor, reason)
     print_rows([state_json(row) for row in both], as_json)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from signing_service.errors import SigningServiceError, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from signing_service.pades.placing import AnyPlacing
     from signing_service.pades.ports import RevocationSource, SigningKey, Timestamper
     from signing_service.pades.request import SignatureRequest
@@ -148,12 +150,36 @@ def token_key(module: str, uri: str) -> SigningKey:
     from signing_service.pki.ports import CertifiedKey
 
     parsed = TokenUri.parse(uri)
-    pin = None if parsed.pin_source else _asked_pin()
+    pin = None
+    if not parsed.pin_source:
+        with open_uri(parsed, module=module) as seen:
+            _require_one_usable(seen.certificates())
+        pin = _asked_pin()
     token = open_uri(parsed, module=module, pin=pin)
     found = token.key(label=parsed.object or None, id=parsed.id or None)
     certificate = token.certificate_for(found)
     others = tuple(other for other in token.certificates() if other != certificate)
     return CertifiedKey(found, certificate, others)
+
+
+def _require_one_usable(certificates: Sequence[bytes]) -> None:
+    """B16: where none of a token's certificates may sign now, no PIN is asked for. Raises CertificateRefused."""
+    from signing_service.pades.errors import CertificateRefused
+    from signing_service.pades.signer_certificate import read_certificate
+
+    refusals: list[tuple[bool, CertificateRefused]] = []
+    for der in certificates:
+        may_sign = False
+        try:
+            signer = read_certificate(der)
+            may_sign = signer.may_sign
+            signer.check_usable(datetime.now(UTC))
+        except CertificateRefused as refusal:
+            refusals.append((may_sign, refusal))
+        else:
+            return
+    if refusals:
+        raise max(refusals, key=lambda each: each[0])[1]
 
 
 def _asked_pin() -> str:

@@ -100,6 +100,7 @@ def _add_replacement(routes: APIRouter, parts: SealParts) -> None:
             _require_typed(row, True, typed)
             replace_seal(parts.register, seal_id, new, actor, Why(reason.strip(), basis.strip()))
             parts.stops.follow(seal_id, actor, reason)
+            parts.stops.follow(new, actor, reason)
         except CustodyBehind:
             pass
         except SigningServiceError as refusal:

@@ -6,10 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pexpect
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from hardware.driver import open_token
+from hardware.private_keys import as_private_key
+from hardware.softhsm import SoftHsmStore
 from signing_service.kernel.typesetting import typeset
 from signing_service.settings import Settings
 
@@ -67,7 +75,7 @@ def test_places(home: Settings, page: Path, tmp_path: Path, place: str) -> None:
         (["--seal", "other"], 'There is no picture of the seal "other"'),
     ],
 )
-def test_refusals_name_the_cause_and_write_nothing(
+def test_b27_refusals_name_the_cause_and_write_nothing(
     home: Settings, page: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     output = tmp_path / "out.pdf"
@@ -84,6 +92,62 @@ def test_an_unreadable_file_is_named(home: Settings, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "PDF" in done.stderr
     assert not (tmp_path / "o.pdf").exists()
+
+
+def _token_with_an_expired_certificate(home: Settings) -> str:
+    """A USB key whose one certificate ended yesterday; gives its URI, without a PIN."""
+    store = SoftHsmStore(home.tokens)
+    info = store.create("expired", user_pin="739150", so_pin="739150")
+    with open_token(store.module, serial=info.serial, pin="739150", write=True) as token:
+        key = token.generate("p256", label="signing", id=b"\x01")
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "示例 过期")])
+        now = datetime.now(UTC)
+        builder = x509.CertificateBuilder(name, name, key.public_key, 7, now - timedelta(9), now - timedelta(1))
+        made = builder.sign(as_private_key(key), hashes.SHA256())
+        token.store_certificate(made.public_bytes(Encoding.DER), label="signing", id=b"\x01")
+    return f"pkcs11:serial={info.serial};object=signing"
+
+
+def test_b16_an_expired_certificate_is_refused_before_a_pin_is_asked(
+    home: Settings, page: Path, tmp_path: Path
+) -> None:
+    uri = _token_with_an_expired_certificate(home)
+    done = zhengyin(home.home, "sign", str(page), "-o", str(tmp_path / "out.pdf"), "--key", uri)
+    assert done.returncode == 1
+    assert "expired" in done.stderr
+    assert "PIN" not in done.stderr + done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_b55_a_wrong_pin_stands_in_no_message_and_an_empty_one_is_not_sent(
+    home: Settings, page: Path, tmp_path: Path
+) -> None:
+    """Typed at the prompt; the line's end is no part of it."""
+    uri = "pkcs11:token=reviewer-2;object=signing"
+    command = (
+        f"{sys.executable} -m cli --home {home.home} sign {page} -o {tmp_path / 'out.pdf'} --key '{uri}' --level B-B"
+    )
+    environment = {**os.environ, "LC_ALL": "en_US.UTF-8"}
+
+    def typed(*lines: str) -> tuple[str, int | None]:
+        asked = pexpect.spawn("sh", ["-c", command], env=environment, encoding="utf-8", timeout=120)
+        seen = ""
+        for line in lines:
+            asked.expect("PIN: ")
+            seen += asked.before or ""
+            asked.sendline(line)
+        asked.expect(pexpect.EOF)
+        seen += asked.before or ""
+        asked.close()
+        return seen, asked.exitstatus
+
+    said, status = typed("", "604518")
+    assert status == 1
+    assert "604518" not in said
+    assert "Traceback" not in said
+    right = (home.pins / "reviewer-2.pin").read_text().strip()
+    said, status = typed(right)
+    assert (status, right in said) == (0, False)
 
 
 def test_the_input_is_never_replaced(home: Settings, page: Path) -> None:

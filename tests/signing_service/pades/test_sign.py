@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import cms, tsp
+from asn1crypto import x509 as asn1_x509
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign import signers
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from hardware.ports import Mechanism
 from signing_service.pades.errors import ContainerTooSmall, SignatureMismatch, TimestampFailed
@@ -53,13 +57,13 @@ def test_a_signature_is_what_the_standard_says(
     kinds = sorted(attribute["type"].native for attribute in info["signed_attrs"])
     assert kinds == ["content_type", "message_digest", "signing_certificate_v2"]
     assert data["encap_content_info"]["content"].native is None
-    assert {item.chosen.dump() for item in data["certificates"]} == {
+    assert {item.chosen.dump() for item in data["certificates"]} == {  # B38: those between it and the root as well
         pki.key(signer).certificate,
         *pki.key(signer).chain,
     }
 
 
-def test_the_claimed_time_keeps_its_offset(pki, make_pdf: MakePdf, request_: SignatureRequest) -> None:
+def test_b44_the_claimed_time_keeps_its_offset(pki, make_pdf: MakePdf, request_: SignatureRequest) -> None:
     _, dictionary, _ = signed_data(sign(make_pdf(), request_, pki.key("审批员甲")))
     assert str(dictionary["/M"]).startswith(f"D:{request_.signed_at:%Y%m%d%H%M%S}+08'00'")
     assert (dictionary["/Name"], dictionary["/Reason"]) == ("审批员甲", "同意 (100%)")
@@ -83,6 +87,27 @@ def test_the_timestamp_covers_the_signature_value(
     assert imprint == hashlib.sha256(info["signature"].native).digest()
 
 
+def test_b18_an_outside_signature_stays_valid_under_our_seal(
+    pki, make_pdf: MakePdf, now: datetime, pdfsig: Pdfsig
+) -> None:
+    """Signed elsewhere, by another program: our seal continues its bytes and wipes nothing."""
+    key = pki.key("审批员甲")
+
+    class Outsider(signers.Signer):
+        async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+            return key.sign(data, Mechanism.RSA_PKCS1_SHA256)
+
+    outsider = Outsider(
+        signing_cert=asn1_x509.Certificate.load(key.certificate), cert_registry=SimpleCertificateStore()
+    )
+    metadata = signers.PdfSignatureMetadata(field_name="外部", md_algorithm="sha256")
+    theirs = signers.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(make_pdf())), metadata, outsider).getvalue()
+    assert pdfsig(theirs) == ["Signature is Valid."]
+    ours = sign(theirs, SignatureRequest(field="印章", signed_at=now), pki.key("示例印章"))
+    assert ours.startswith(theirs)
+    assert pdfsig(ours) == ["Signature is Valid."] * 2
+
+
 def test_several_signers_stay_valid(pki, make_pdf: MakePdf, now: datetime, pdfsig: Pdfsig) -> None:
     pdf = make_pdf(3)
     for number, signer in enumerate(["审批员甲", "审批员乙", "示例印章"]):
@@ -92,7 +117,7 @@ def test_several_signers_stay_valid(pki, make_pdf: MakePdf, now: datetime, pdfsi
     assert pdfsig(pdf) == ["Signature is Valid."] * 3
 
 
-def test_prepared_signed_and_completed_in_three_processes(
+def test_b24_prepared_signed_and_completed_in_three_processes(
     pki, make_pdf: MakePdf, request_: SignatureRequest, pdfsig: Pdfsig, tmp_path: Path
 ) -> None:
     key = pki.key("审批员甲")
@@ -113,7 +138,7 @@ def test_prepared_signed_and_completed_in_three_processes(
     assert pdfsig(signed) == ["Signature is Valid."]
 
 
-def test_an_altered_prepared_file_is_not_completed(pki, make_pdf: MakePdf, request_: SignatureRequest) -> None:
+def test_b24_an_altered_prepared_file_is_not_completed(pki, make_pdf: MakePdf, request_: SignatureRequest) -> None:
     key = pki.key("审批员甲")
     prepared = prepare(make_pdf(), request_, key.certificate, key.chain)
     value = key.sign(prepared.signed_attributes, Mechanism.RSA_PKCS1_SHA256)
@@ -125,7 +150,9 @@ def test_an_altered_prepared_file_is_not_completed(pki, make_pdf: MakePdf, reque
 
 
 @pytest.mark.parametrize("raw", [bytes(64), b"\x00" * 31 + b"\x01" + b"\xff" * 32, bytes(63), b""])
-def test_a_raw_elliptic_value_is_not_embedded(pki, make_pdf: MakePdf, request_: SignatureRequest, raw: bytes) -> None:
+def test_b08_a_raw_elliptic_value_is_not_embedded(
+    pki, make_pdf: MakePdf, request_: SignatureRequest, raw: bytes
+) -> None:
     key = pki.key("审批员乙")
     prepared = prepare(make_pdf(), request_, key.certificate, key.chain)
     with pytest.raises(SignatureMismatch):

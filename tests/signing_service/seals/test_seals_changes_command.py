@@ -314,3 +314,32 @@ def test_every_command_speaks_json(zhengyin, home, tmp_path):
         assert zhengyin(*command) is not None
         assert not zhengyin(*command, plain=True).lstrip().startswith("{")
     assert open_custody(open_home(home)).pinned("default").holders
+
+
+def test_a_seal_that_is_made_but_not_active_seals_nothing_even_past_the_register(zhengyin, active, stage):
+    active("early", filed_only=True)
+    (stop,) = [stop for stop in stage.custody.frozen() if stop.scope == f"{REGISTER}early"]
+    assert stop.actor == "seal-maker"
+    with pytest.raises(SealingFrozen):
+        sign_directly(stage.custody, "early")
+    stops = SealStops(stage.settings, stage.seal_register(), stage.custody)
+    assert stops.agree() == 0
+    with pytest.raises(SealingFrozen):
+        sign_directly(stage.custody, "early")
+    zhengyin("activate", "early", *FIRST)
+    sign_directly(stage.custody, "early")
+
+
+def test_a_seal_that_a_succession_starts_is_let_go_by_the_worker_that_day(active, stage):
+    """The job changes the register alone; the next round finds the maker's stop on an active seal, and only such."""
+    active("heir", filed_only=True)
+    register, admin = stage.seal_register(), Actor("seal-admin-1", frozenset({"seal_administrator"}))
+    register.change("heir", "activate", admin, Why("承接"))
+    stops = SealStops(stage.settings, register, stage.custody)
+    assert stops.agree() == 0
+    sign_directly(stage.custody, "heir")
+    stops.change("heir", "suspend", admin, Why("怀疑失控"))
+    register.change("heir", "resume", admin, Why("已查明"))
+    stops.agree()
+    with pytest.raises(SealingFrozen):
+        sign_directly(stage.custody, "heir")

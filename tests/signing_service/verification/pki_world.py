@@ -82,8 +82,10 @@ def end_entity(
     timestamper: bool = False,
     extra: tuple[x509.ExtensionType, bool] | None = None,
     purposes: list[x509.ObjectIdentifier] | None = None,
+    rsa_bits: int | None = None,
 ) -> Party:
-    key = rsa.generate_private_key(65537, 2048) if timestamper else ec.generate_private_key(ec.SECP256R1())
+    bits = 2048 if timestamper else rsa_bits
+    key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(common))

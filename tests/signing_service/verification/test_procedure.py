@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from pki_world import end_entity, revocation_list
 from sealed_files import SIGNED, sign, stamp_document
 
 from signing_service.verification.engine import verify
+from signing_service.verification.policy import Purpose
 from signing_service.verification.reasons import REASONS, Usable, Verdict
 
 OLD = datetime(2008, 1, 1, tzinfo=UTC)
@@ -103,3 +105,14 @@ def test_the_sealed_version_is_offered_only_where_there_is_one(sealed, policy):
     assert "盖章时的版本" in changed.advice.zh
     assert broken.intact_revision is None
     assert (broken.verdict, broken.advice.zh) == (Verdict.FAILED, "请使用原始文件。")
+
+
+@pytest.mark.parametrize(("commitment_alone", "kind"), [(True, "signature"), (False, "seal")])
+def test_under_one_root_an_officers_certificate_makes_no_seal(commitment_alone, kind, world, make_policy):
+    """The demo's seals and officers share a root: what they may be used for tells them apart, not only a name."""
+    party = end_entity("示例市行政审批专用章", world.seals, commitment_alone=commitment_alone)
+    policy = make_policy()
+    shared = replace(policy, anchors={**policy.anchors, Purpose.OFFICERS: [world.seals.der]})
+    report = verify(sign(document(), world, party), shared)
+    assert (report.verdict, report.signatures[0].kind) == (Verdict.PASSED, kind)
+    assert report.reason == ("passed" if kind == "seal" else "passed_signature")

@@ -26,6 +26,8 @@ def _broken_succession(old: Document, new: Document) -> str | None:
         return "the bytes added later have no usable cross-references"
     if old.sections[0].offset not in {section.offset for section in new.sections}:
         return "the later revision does not build on the signed one"
+    if _size(new) < _size(old):
+        return "the later revision leaves objects out by its /Size"
     if not new.ends_properly:
         return "the later revision is not complete"
     root, later = old.trailer.get("Root"), new.trailer.get("Root")
@@ -33,6 +35,12 @@ def _broken_succession(old: Document, new: Document) -> str | None:
         return "another document catalog or encryption was put in"
     stray = _stray_object(old, new)
     return None if stray is None else f"object {stray} was added beside the cross-references"
+
+
+def _size(document: Document) -> int:
+    """/Size of the trailer: objects with that number or more do not exist for a careful reader (7.5.5)."""
+    size = document.trailer.get("Size")
+    return size if type(size) is int else 0
 
 
 def _stray_object(old: Document, new: Document) -> int | None:

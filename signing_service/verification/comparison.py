@@ -315,6 +315,8 @@ class Comparison:
         old, new = was if isinstance(was, list) else [], now if isinstance(now, list) else []
         if not isinstance(was, list | None) or not isinstance(now, list | None):
             self._add(Kind.OTHER, "what stands for a list of annotations was replaced")
+        if [item for item in old if item in new] != [item for item in new if item in old]:
+            self._add(Kind.OTHER, "annotations drawn in another order, or twice")
         for item in old:
             if item not in new:
                 self._removed_annotation(item)

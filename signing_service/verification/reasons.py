@@ -35,9 +35,10 @@ class Reason:
 P, I, F = Verdict.PASSED, Verdict.INDETERMINATE, Verdict.FAILED  # noqa: E741
 Y, N, U = Usable.YES, Usable.NO, Usable.UNKNOWN
 _ASK = Text("请向落款机构核实。", "Please check with the office named in the document.")
-_ORIGINAL = Text(
+ORIGINAL = Text(
     "请使用原始文件,或下载盖章时的版本。", "Use the original file, or download the version that was sealed."
 )
+ORIGINAL_ONLY = Text("请使用原始文件。", "Use the original file.")
 _NONE = Text("可以使用。", "It can be used.")
 _REFUSE = Text("请勿凭此办理。", "Do not rely on it.")
 _LATER = Text("请稍后重试。", "Please try again later.")
@@ -61,7 +62,7 @@ REASONS: dict[str, Reason] = {
         N,
         "最后一次签名后又添加了无人签署的内容,整份文件不能作为凭证。",
         "Content that nobody signed was added after the last signature; the file as a whole is no evidence.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "modified_after_sealing": _r(
         F,
@@ -69,28 +70,28 @@ REASONS: dict[str, Reason] = {
         "盖章后内容有变动,不能作为凭证。可能是另存或批注所致,也可能是篡改;请使用原始文件,或下载盖章时的版本。",
         "The content was changed after sealing, so it is no evidence. Saving anew or annotating can cause this, "
         "and so can tampering; use the original file, or download the version that was sealed.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "signature_broken": _r(
         F,
         N,
         "签名数据不正确,签名无效,不能作为凭证。",
         "The signature data is wrong: the signature is invalid and the file is no evidence.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "signature_malformed": _r(
         F,
         N,
         "签名结构异常,无法证明任何内容,不能作为凭证。",
         "The signature is put together in a way that proves nothing; the file is no evidence.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "timestamp_invalid": _r(
         F,
         N,
         "时间戳与文件不符,不能作为凭证。",
         "A timestamp does not belong to this file; the file is no evidence.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "revoked_before_signing": _r(
         F,
@@ -118,7 +119,7 @@ REASONS: dict[str, Reason] = {
         U,
         "文件过大或结构异常,已停止检查,无法确认。",
         "The file is too large or too unusual; checking was stopped and nothing can be confirmed.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "password_needed": _r(
         I,
@@ -128,21 +129,21 @@ REASONS: dict[str, Reason] = {
         Text("请去除打开密码后再核验。", "Remove the opening password and try again."),
     ),
     "unreadable": _r(
-        I, U, "文件损坏或不是 PDF,无法核验。", "The file is damaged or no PDF; it cannot be checked.", _ORIGINAL
+        I, U, "文件损坏或不是 PDF,无法核验。", "The file is damaged or no PDF; it cannot be checked.", ORIGINAL
     ),
     "ambiguous_structure": _r(
         I,
         U,
         "文件内部结构有歧义,不同软件可能显示不同内容,无法确认。",
         "The file's structure is ambiguous: different programs may show different content. Nothing can be confirmed.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "not_signed_yet": _r(
         I,
         U,
         "该文件已预留签名位置,但尚未签署。",
         "The file was prepared for signing but has not been signed.",
-        _ORIGINAL,
+        ORIGINAL,
     ),
     "unsupported_algorithm": _r(
         I,

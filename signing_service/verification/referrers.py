@@ -44,12 +44,13 @@ class ReferenceIndex:
         return found - {number}
 
     def _really_inside(self, document: Document, number: int, position: int) -> bool:
-        """False for the remains of a superseded object that lie behind a current one."""
+        """False for the remains of a superseded object that lie behind a current one, and for a stream's content."""
         offset = document.offset_of(number)
         if offset is None:
             return False
         try:
-            return position < self._file.object_at(offset, document.end, document.resolve)[3]
+            _, _, value, behind = self._file.object_at(offset, document.end, document.resolve)
+            return position < (value.start if isinstance(value, Stream) else behind)
         except DamagedPdf:
             return True
 

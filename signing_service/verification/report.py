@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from signing_service.errors import Text
-from signing_service.verification.reasons import REASONS, Usable, Verdict, sentence
+from signing_service.verification.reasons import ORIGINAL, ORIGINAL_ONLY, REASONS, Usable, Verdict, sentence
 
 EXIT_PASSED, EXIT_INDETERMINATE, EXIT_FAILED = 0, 3, 4
 
@@ -114,7 +114,9 @@ class Report:
 
     @property
     def advice(self) -> Text:
-        return REASONS[self.reason].advice
+        """What to do next. The version that was sealed is offered only where there is one."""
+        advice = REASONS[self.reason].advice
+        return ORIGINAL_ONLY if advice is ORIGINAL and self.intact_revision is None else advice
 
     @property
     def green(self) -> bool:

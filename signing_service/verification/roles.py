@@ -96,6 +96,8 @@ class Roles:
         """Parts flow down references. All that lead to the object are looked at together, since they may form rings:
         an answer from the middle of a ring would lack what enters it elsewhere."""
         below, found = self._above(number)
+        if number not in found:
+            return
         changed = deque(upper for upper in below if upper in self._memo or found.get(upper))
         while changed:
             upper = changed.popleft()
@@ -116,7 +118,11 @@ class Roles:
             lower = pending.pop()
             if lower in found or lower in self._memo:
                 continue
-            found[lower] = {own} if (own := self._by_itself(lower)) is not None else set()
+            own = self._by_itself(lower)
+            if own is not None:
+                self._memo[lower] = frozenset({own, Role(Part.OTHER)} if self._drawn_by_name(lower) else {own})
+                continue
+            found[lower] = set()
             for upper in self._index.referrers(self.document, lower):
                 below.setdefault(upper, []).append(lower)
                 if upper != TRAILER:
@@ -135,10 +141,13 @@ class Roles:
         value = self.document.get(number)
         return Role(Part.PAGE) if isinstance(value, Dictionary) and value.get("Type") == "Page" else None
 
+    def _drawn_by_name(self, number: int) -> bool:
+        """Does anything refer to it as to a list of named drawings?"""
+        uppers = self._index.referrers(self.document, number) - {TRAILER}
+        paths = [path for upper in uppers for path in self._paths_from(upper).get(number, [("Contents",)])]
+        return any(_last_key(path) in _NAMED for path in paths)
+
     def _joined(self, number: int, roles: set[Role]) -> frozenset[Role]:
-        own = self._by_itself(number)
-        if own is not None:
-            return frozenset({own} | ({Role(Part.OTHER)} & roles))
         value = self.document.get(number)
         if isinstance(value, Dictionary) and "Subtype" in value and Role(Part.ANNOTATION) in roles:
             return frozenset({Role(Part.ANNOTATION)} | ({Role(Part.OTHER)} & roles))
@@ -153,9 +162,6 @@ class Roles:
             paths = [path for path in paths if path == ("Info",)]  # writers copy trailers with what they no longer have
         elif not paths:  # the bytes refer to it where this reader sees nothing: another reader may
             return {Role(Part.OTHER)}
-        if self._by_itself(lower) is not None:
-            named = any(_last_key(path) in _NAMED for path in paths)
-            return {Role(Part.OTHER)} if named and upper != TRAILER else set()
         given = {self._step(parent, path) for path in paths for parent in roles}
         return {role for role in given if role is not None}
 

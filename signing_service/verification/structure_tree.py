@@ -17,6 +17,8 @@ class StructureGrowth:
     def __init__(self, old: Document, new: Document, gone: Callable[[int], bool]) -> None:
         self.old, self.new, self._gone = old, new, gone
         self.shrunk = False
+        self._equals: dict[tuple[int, int], bool] = {}
+        self._additions: dict[int, bool] = {}
 
     def grown(self, was: Any, now: Any, depth: int = 0) -> bool:
         """A structure node whose kids and trees only gained entries, or lost those of gone annotations."""
@@ -59,7 +61,12 @@ class StructureGrowth:
 
     def _may_be_added(self, item: Any, depth: int) -> bool:
         """A node of annotations or of their drawings; not one that puts other words to the page's own content."""
-        node = self.new.resolve(item)
+        if isinstance(item, Ref):
+            if item.number not in self._additions:
+                self._additions[item.number] = False
+                self._additions[item.number] = self._may_be_added(self.new.resolve(item), depth)
+            return self._additions[item.number]
+        node = item
         if not isinstance(node, Dictionary) or depth > 20:
             return False
         if "S" not in node:
@@ -79,7 +86,13 @@ class StructureGrowth:
     def _equal(self, item: Any, other: Any, depth: int) -> bool:
         if item == other and type(item) is type(other):
             return True
-        return isinstance(item, Ref) and isinstance(other, Ref) and depth < 20 and self.grown(item, other, depth + 1)
+        if not (isinstance(item, Ref) and isinstance(other, Ref)) or depth >= 20:
+            return False
+        pair = (item.number, other.number)  # each asked once: nodes that share their kids would multiply the questions
+        if pair not in self._equals:
+            self._equals[pair] = False
+            self._equals[pair] = self.grown(item, other, depth + 1)
+        return self._equals[pair]
 
     def _dropped(self, item: Any, depth: int, how: Callable[[Iterable[bool]], bool] = all) -> bool:
         """Did this node stand for nothing but annotations that are gone (`how` any: for one of them)?"""

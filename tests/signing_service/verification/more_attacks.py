@@ -160,6 +160,28 @@ def rolled_back_to_before_the_seal(pdf: bytes) -> bytes:
 
 
 @attack
+def annotations_in_another_order(pdf: bytes) -> bytes:
+    """What lay beneath is drawn on top."""
+    page = body_of(pdf, d.PAGE_1)
+    listed = re.search(rb"/Annots\s*\[(.*?)\]", page, re.S)
+    assert listed
+    turned = b" ".join(reversed(re.findall(rb"\d+ 0 R", listed[1])))
+    return append(pdf, {d.PAGE_1: page.replace(listed[1], turned)})
+
+
+@attack
+def annotation_listed_twice(pdf: bytes) -> bytes:
+    page = body_of(pdf, d.PAGE_1)
+    return append(pdf, {d.PAGE_1: re.sub(rb"(/Annots\s*\[.*?)\]", rb"\1 %d 0 R]" % d.NOTE, page, flags=re.S)})
+
+
+@attack
+def objects_left_out_by_the_size(pdf: bytes) -> bytes:
+    """Readers that keep to /Size see no seal, nor anything else with a higher number."""
+    return re.sub(rb"(.*)/Size \d+", rb"\1/Size 5", append(pdf, {4: b"<< /Title (Permit 1) >>"}), flags=re.S)
+
+
+@attack
 def seal_on_the_second_page_too(pdf: bytes) -> bytes:
     return extended(d.PAGE_2, b"/Annots [%d 0 R]" % d.EMPTY_SEAL)(pdf)
 

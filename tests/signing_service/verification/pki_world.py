@@ -82,8 +82,11 @@ def end_entity(
     timestamper: bool = False,
     extra: tuple[x509.ExtensionType, bool] | None = None,
     purposes: list[x509.ObjectIdentifier] | None = None,
+    rsa_bits: int | None = None,
+    commitment_alone: bool = False,
 ) -> Party:
-    key = rsa.generate_private_key(65537, 2048) if timestamper else ec.generate_private_key(ec.SECP256R1())
+    bits = 2048 if timestamper else rsa_bits
+    key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(common))
@@ -93,7 +96,9 @@ def end_entity(
         .not_valid_before(start)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(False, None), critical=True)
-        .add_extension(usage(sign=True), critical=True)
+        .add_extension(
+            x509.KeyUsage(not commitment_alone, True, False, False, False, False, False, False, False), critical=True
+        )
     )
     if timestamper:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)

@@ -26,11 +26,12 @@ def sign(
     box: tuple[int, int, int, int] | None = (320, 80, 440, 200),
     claimed: datetime = SIGNED,
     timestamper: Party | None = None,
+    digest: str = "sha256",
 ) -> bytes:
     """One more signature as an incremental update; `stamped` None leaves out the timestamp (B-B)."""
     metadata = PdfSignatureMetadata(
         field_name=field,
-        md_algorithm="sha256",
+        md_algorithm=digest,
         subfilter=SigSeedSubFilter.PADES,
         certify=certify is not None,
         docmdp_permissions=MDPPerm(certify or 2),

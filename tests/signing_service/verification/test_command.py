@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from attacks import CHANGED
 from cryptography.hazmat.primitives.serialization import Encoding
-from pdf_bytes import document
+from pdf_bytes import append, document
+from sealed_files import sign
 
 AT = "2026-06-10T08:00:00+00:00"
 
@@ -103,3 +104,36 @@ def test_a_required_policy_is_asked_of_signers_alone(home, sealed, tmp_path):
     assert told["signatures"][0]["time_source"] == "timestamp"
     wrong = run(home, "--require-policy", "policy", str(path))
     assert (wrong.returncode, "--require-policy" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("stated", "code", "reason"),
+    [
+        ((), 0, "passed"),
+        (("--recipient", "示例市房管局", "--matter", "过户"), 0, "passed"),
+        (("--recipient", "示例市银行"), 4, "copy_wrong_recipient"),
+        (("--matter", "抵押"), 4, "copy_wrong_recipient"),
+        (("--recipient", "示例市银行", "--as-of-sealing"), 0, "copy_wrong_recipient"),
+    ],
+)
+def test_a_copy_is_for_one_recipient_and_matter(stated, code, reason, home, world, tmp_path):
+    marks = b"\xfe\xff" + "JZJBH=C1,JZJSY=示例市房管局:过户,JZJYXQJZSJ=2026-07-01T00:00:00+08:00".encode("utf-16-be")
+    source = append(document(), {4: b"<< /Keywords <%s> >>" % marks.hex().encode()})
+    path = tmp_path / "copy.pdf"
+    path.write_bytes(sign(source, world, world.seal))
+    done = run(home, "--json", "--at", AT, *stated, str(path))
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (code, reason)
+    later = run(home, "--json", "--at", "2026-07-02T00:00:00+00:00", *stated, str(path))
+    assert json.loads(later.stdout)["usable_now"] == "no"
+    if not stated:
+        assert "示例市房管局" in json.loads(done.stdout)["hint"]
+
+
+def test_a_trust_or_crl_file_that_is_none_is_refused_by_name(home, sealed, tmp_path):
+    path, junk = tmp_path / "a.pdf", tmp_path / "junk.pem"
+    path.write_bytes(sealed)
+    for content in (b"", b"-----BEGIN X509 CRL-----\n%%%\n-----END X509 CRL-----", b"\x30\x03\x02\x01\x00"):
+        junk.write_bytes(content)
+        for option in ("--trust", "--crl"):
+            done = run(home, "--at", AT, option, str(junk), str(path))
+            assert (done.returncode, "junk.pem" in done.stderr, "Traceback" in done.stderr) == (2, True, False)

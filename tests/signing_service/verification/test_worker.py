@@ -96,6 +96,16 @@ def test_memory_runs_out(policy):
     assert report.reason in ("resource_limit", "unreadable", "no_signature")
 
 
+def test_millions_of_objects_and_of_references(policy):
+    """Found by scanning, since no cross-references are given; each within the worker's limits."""
+    headers = b"%PDF-1.7\n" + b"1 0 obj\n" * 1_100_000 + b"%%EOF\n"
+    assert verify_in_worker(headers, policy).reason == "resource_limit"
+    kids = b"[" + b"3 0 R " * 1_000_000 + b"]"
+    tree = {1: b"<< /Type /Catalog /Pages 2 0 R >>", 2: b"<< /Type /Pages /Kids %s /Count 1 >>" % kids}
+    report = verify_in_worker(write(tree, b"/Root 1 0 R"), policy)
+    assert report.reason in ("resource_limit", "no_signature")
+
+
 def test_an_unsigned_file_needs_no_limits_of_note(policy):
     assert verify_in_worker(document(), policy).reason == "no_signature"
 

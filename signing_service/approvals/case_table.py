@@ -112,7 +112,7 @@ def _plain(cell: Any) -> str:
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
-def _query(department: str, wanted: CaseFilter) -> Select[tuple[ApprovalCase]]:
+def _query(department: str, wanted: CaseFilter) -> Select[ApprovalCase]:
     in_route = select(RouteStep.case_id).where(RouteStep.department == department)
     query = select(ApprovalCase).where(or_(ApprovalCase.department == department, ApprovalCase.id.in_(in_route)))
     if wanted.state:

@@ -45,10 +45,12 @@ def conditions_complete(work: Casework, case_id: str, actor: Actor) -> Due:
 
 def convert(work: Casework, case_id: str, formal_case_id: str, actor: Actor) -> None:
     """The formal case is delivered: it is named, and the simulated file recalled. Raises NotConvertible."""
+    with work.database.read() as session:
+        codes = {_applicant_code(work, find_case(session, each)) for each in (case_id, formal_case_id)}
     with work.change(case_id) as (session, case):
         _require_simulated(case)
         formal = find_case(session, formal_case_id)
-        _require_replacement(case, formal)
+        _require_replacement(case, formal, same_code=len(codes) == 1)
         case.formal_case = formal.id
         reason = f"已转为正式审批 {formal.document_number}"
         work.move(session, case, "recall", actor, reason=reason)
@@ -119,14 +121,21 @@ def _require_simulated(case: ApprovalCase) -> None:
     moved(CaseState(case.state), "recall")
 
 
-def _require_replacement(case: ApprovalCase, formal: ApprovalCase) -> None:
+def _applicant_code(work: Casework, case: ApprovalCase) -> str:
+    """In clear, in memory alone: what is shown of a person's number is the same for many persons."""
+    if case.applicant_code_sealed is None:
+        return case.applicant_code
+    return work.personal_numbers.open(case.applicant_code_sealed, case.id)
+
+
+def _require_replacement(case: ApprovalCase, formal: ApprovalCase, *, same_code: bool) -> None:
     """Formal, delivered, the same matter, the same applicant."""
     problems = {
         Text("它本身是模拟审批。", "It is simulated itself."): formal.simulated,
         Text("它尚未办结。", "It is not delivered."): CaseState(formal.state) is not CaseState.DELIVERED,
         Text("事项不同。", "It is another matter."): formal.matter != case.matter,
-        Text("申请人不同。", "It is another applicant's."): (formal.applicant_name, formal.applicant_code)
-        != (case.applicant_name, case.applicant_code),
+        Text("申请人不同。", "It is another applicant's."): formal.applicant_name != case.applicant_name
+        or not same_code,
     }
     for why, found in problems.items():
         if found:

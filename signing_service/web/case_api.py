@@ -107,6 +107,7 @@ def _add_cases(routes: APIRouter, parts: CaseApiParts, who: Any) -> None:
     ) -> dict[str, Any]:
         with _refusals(work, "case.events", caller, asked, f"case:{case_id[:32]}"):
             _require_own(work, caller, case_id)
+            _log(work, "case.events_read", caller, asked, f"case:{case_id}")
             with work.database.read() as session:
                 return {"items": [event_entry(event) for event in events_of(session, case_id, after)]}
 

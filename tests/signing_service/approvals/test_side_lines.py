@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from cert_registry.licences.holder_vault import AesHolderVault
 from signing_service.approvals import course, intake
+from signing_service.approvals.applicants import Applicant
+from signing_service.approvals.casework import find_case
+from signing_service.approvals.conversion import open_formal
 from signing_service.approvals.delegation import delegate, end_delegation
 from signing_service.approvals.errors import (
+    CaseExists,
     LeaseHeld,
     MoveNotAllowed,
     NotConvertible,
@@ -19,6 +25,7 @@ from signing_service.approvals.errors import (
     StaleRevision,
 )
 from signing_service.approvals.examining import Finding
+from signing_service.approvals.intake import CaseRequest
 from signing_service.approvals.lease import give_back_lease, take_lease
 from signing_service.approvals.material_notices import ask_material, supplement
 from signing_service.approvals.outward import typeset_outward
@@ -333,3 +340,45 @@ def test_versions_are_kept(office: Office):
         assert [(row.kind, row.revision) for row in rows] == [
             ("form", 0), ("form", 1), ("form", 2), ("reply", 0), ("reply", 1),
         ]  # fmt: skip
+
+
+def test_a_simulated_approval_opens_its_formal_case_whose_release_recalls_it(office: Office):
+    simulated = accept_simulated(office)
+    with pytest.raises(NotConvertible):
+        open_formal(office.work, simulated.case_id, CLERK)
+    conditions_complete(office.work, simulated.case_id, CLERK)
+    formal = open_formal(office.work, simulated.case_id, CLERK)
+    with pytest.raises(CaseExists):
+        open_formal(office.work, simulated.case_id, CLERK)
+    intake.accept(office.work, formal.case_id, CLERK)
+    course.begin_review(office.work, formal.case_id, CLERK)
+    office.sign_step(formal, 0, "甲")
+    office.sign_step(formal, 1, "乙")
+    typeset_outward(office.work, formal.case_id, CLERK)
+    completed = office.signed_by("印章", course.to_seal(office.work, formal.case_id))
+    course.sealed(office.work, formal.case_id, CLERK, completed, examine=office.examine)
+    assert state(office, simulated) is CaseState.DELIVERED
+    course.release(office.work, formal.case_id, CLERK, examine=office.examine)
+    assert state(office, simulated) is CaseState.RECALLED
+    with office.work.database.read() as session:
+        digest = head(session, simulated.case_id, "reply").digest
+        assert "（模拟）" not in find_case(session, formal.case_id).title
+        number = find_case(session, formal.case_id).document_number
+    facts = CaseFacts(office.work.database).facts((), bytes.fromhex(digest), office.clock.now())
+    assert facts.replaced_by == number
+
+
+def test_two_persons_whose_numbers_look_alike_are_not_taken_for_one(office: Office):
+    office.work = replace(office.work, personal_numbers=AesHolderVault({1: bytes(32)}))
+    one, other = (Applicant("张示例", number, "111") for number in ("11010519491231002X", "11010519500101002X"))
+    cases = {}
+    for person, more in ((one, {"simulated": True, "commitment": LETTER}), (other, {})):
+        request = CaseRequest("project-plan", person, FIELDS, **more)
+        case = intake.open_case(office.work, request, CLERK)
+        cases[person] = case.case_id
+        with office.work.database.write() as session:
+            row = find_case(session, case.case_id)
+            row.state, row.ended_at = CaseState.DELIVERED, office.clock.now()
+            assert row.applicant_code == "11**************2X"
+    with pytest.raises(NotConvertible, match="another applicant"):
+        convert(office.work, cases[one], cases[other], CLERK)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from fastapi import FastAPI
 
 from cert_registry.app import create_app
-from cli.bulk_worker import wake_bulk
 from cli.registry_parts import RegistryDesk
 from cli.sandbox import sandbox_of
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
+from cli.slow_workers import wake_bulk
 from cli.stage import Stage, http_timestamper, open_stage
 from signing_service.app import Parts
 from signing_service.channel.completion import PadesCompletion

@@ -70,15 +70,17 @@ def earlier(count: int) -> Iterator[Earlier]:
 
 def fill(url: str, count: int) -> tuple[float, float]:
     """Load them; (seconds, MiB by which the process grew after the first ten thousand)."""
-    database, vault, began, first = Database(url), AesHolderVault({1: bytes(32)}), time.perf_counter(), 0.0
+    database, vault, began, sizes = Database(url), AesHolderVault({1: bytes(32)}), time.perf_counter(), list[float]()
     for done in take_over(database, vault, earlier(count), Actor("bench"), datetime.now(UTC)):
-        first = first or (_peak() if done >= 10_000 else 0.0)
+        if done >= min(10_000, count):
+            sizes.append(_resident())
     database.close()
-    return time.perf_counter() - began, max(0.0, _peak() - first) if first else 0.0
+    return time.perf_counter() - began, max(sizes) - sizes[0]
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _resident() -> float:
+    """MiB of this process in memory now. Its peak would be that of the process that started it, if higher."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def start(
     from cert_registry.licences.catalogue import Body
     from cert_registry.licences.drafts import Actor
     from cert_registry.licences.issuers import require_right
-    from cli.bulk_worker import wake_bulk
+    from cli.slow_workers import wake_bulk
 
     desk = _desk(ctx)
     found, now = desk.catalogue.get(kind), desk.issuing.clock.now()

@@ -50,10 +50,10 @@ def worker(
     url, period = server or settings.base_url, timedelta(seconds=lease)
     made = [make_sealing_worker(settings, url, processes=processes, lease=period)]
     if not only_sealing:
-        from cli.bulk_worker import make_bulk_worker
+        from cli.slow_workers import make_slow_workers
         from cli.worker import make_worker
 
-        made += [make_worker(settings, url), make_bulk_worker(settings, url)]
+        made += [make_worker(settings, url), *make_slow_workers(settings, url)]
     for each in made:
         each.start()
     announce_ready()

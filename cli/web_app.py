@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from cert_registry.app import create_app
 from cert_registry.audit.supervision_orders import SupervisionBook
 from cert_registry.web.supervision_parts import SupervisionParts
-from cli.bulk_worker import wake_bulk
 from cli.case_sealing import case_sealing
 from cli.data_keys import load_ring, unwrap
 from cli.operation_metrics import operation_readings
@@ -21,6 +20,7 @@ from cli.registry_parts import RegistryDesk
 from cli.sandbox import sandbox_of
 from cli.seal_batches import BatchRequest, new_batch, wake_workers
 from cli.seal_desk import home_seal_routers
+from cli.slow_workers import wake_bulk
 from cli.stage import Stage, http_timestamper, open_stage
 from signing_service.app import Parts
 from signing_service.channel.completion import PadesCompletion

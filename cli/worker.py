@@ -1,12 +1,13 @@
-"""The worker's tasks: approvals become licences, CRLs are published, events numbered and sent, unprinted copies given
-back; due successions of bodies carried out, open uses of seals and open verification reports ended, custody's stops
-kept in step with the seal register, the audit log's tree grown and witnessed. Bulk issue has a worker of its own."""
+"""The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back; due
+successions of bodies carried out, open uses of seals and open verification reports ended, custody's stops kept in step
+with the seal register, the audit log's tree grown and witnessed. Bulk issue and webhooks are in cli/slow_workers."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
+from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.certificate_warnings import certificate_warnings
 from cli.evidence_log import home_checkpoints, keep_evidence
@@ -31,7 +32,7 @@ from signing_service.seals.use_book import UseBook
 from signing_service.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-OUTBOX, CRLS, WEBHOOKS, COPIES, CHANNEL = "outbox", "crls", "webhooks", "copies", "channel.resume"
+OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
 ENDINGS = "endings"
 REPORTS = "verification.reports"
 EVIDENCE, CALLBACKS = "evidence", "cases.callbacks"
@@ -42,7 +43,7 @@ def make_worker(settings: Settings, url: str) -> Worker:
     """`url`: the web server of this home, whose TSA stamps what is sealed here."""
     stage = open_stage(settings)
     registry = RegistryDesk(stage, http_timestamper(settings, url))
-    consumer, webhooks = registry.from_approval(), registry.webhooks()
+    consumer = registry.from_approval()
 
     def hand_on(*_rows: object) -> None:
         deliver(stage.database, TOPIC, consumer, stage.clock.now)
@@ -50,8 +51,8 @@ def make_worker(settings: Settings, url: str) -> Worker:
     def publish(*_rows: object) -> None:
         publish_crls(settings, stage.pki.crls)
 
-    def send_events(*_rows: object) -> None:
-        webhooks.run()
+    def number_events(*_rows: object) -> None:
+        sequence(stage.database)
 
     def sandbox_samples(*_rows: object) -> None:
         make_sandbox_samples(registry)
@@ -72,7 +73,7 @@ def make_worker(settings: Settings, url: str) -> Worker:
     )  # fmt: skip
     desk = make_home_desk(stage, url)
     work: dict[str, Callable[..., object]] = {
-        CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, WEBHOOKS: send_events, COPIES: return_copies,
+        CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
         ENDINGS: certificate_warnings(stage.database, stage.clock),
         EVIDENCE: keep_log, REPORTS: end_reports,
         CALLBACKS: lambda *_rows: callbacks.run(),

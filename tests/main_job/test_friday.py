@@ -6,8 +6,10 @@ import importlib.util
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,15 +30,47 @@ PURPOSE, MOST_SECONDS = "沙箱试用", 240
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
+class Receiver(HTTPServer):
+    """A department's server for notices of changes."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.received: list[bytes] = []
+        self.address = f"127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Receiver)
+        self.server.received.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Quiet."""
+
+
 @pytest.fixture(scope="module")
-def served(demo: Demo) -> Iterator[str]:
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(demo: Demo, receiver: Receiver) -> Iterator[str]:
     """The demo's home on a free port that its settings name, as an operator would serve it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{probe.getsockname()[1]}"
     settings = demo.home / "settings.toml"
     before = settings.read_text(encoding="utf-8")
-    settings.write_text(re.sub(r'(?m)^base_url = "[^"]*"', f'base_url = "{base}"', before), encoding="utf-8")
+    changed = re.sub(r'(?m)^base_url = "[^"]*"', f'base_url = "{base}"', before)
+    changed = re.sub(r"(?m)^outbound_hosts = \[", f'outbound_hosts = ["{receiver.address}", ', changed)
+    settings.write_text(changed, encoding="utf-8")
     with running(demo.home, "serve", "--json", log=demo.home / "logs" / "friday.log"):
         yield base
     settings.write_text(before, encoding="utf-8")
@@ -62,14 +96,26 @@ def until(done: Callable[[], Any]) -> Any:
     raise AssertionError("it never came")
 
 
-def test_a_developer_connects_a_system_alone(served: str, library: ModuleType) -> None:
+@pytest.fixture(scope="module")
+def browser(served: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=served, headers={"Accept": "text/html"}, trust_env=False, timeout=60) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(served: str, browser: httpx.Client, library: ModuleType) -> Any:
+    """Registered on the page, as a developer does it."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    browser = httpx.Client(base_url=served, headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     page = browser.post("/connect/clients", data={"name": "示例市档案局", "public_key": public})
     assert page.status_code == 200
     client_id = re.search(r"<code>(sandbox-[0-9a-f]+)</code>", page.text)
     assert client_id
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return library.Client(served, client_id[1], pem, "sandbox")
+
+
+def test_a_developer_connects_a_system_alone(browser: httpx.Client, client: Any, library: ModuleType) -> None:
     rows = r'<code>(1\.2\.156\.[0-9A-Z.]+)</code></td><td data-label="reason"><code>([a-z_]+)</code>'
 
     def every_state() -> list[tuple[str, str]]:
@@ -77,8 +123,6 @@ def test_a_developer_connects_a_system_alone(served: str, library: ModuleType) -
         return found if len(found) == len(SAMPLES) else []
 
     licences = until(every_state)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    client = library.Client(served, client_id[1], pem, "sandbox")
     for identifier, reason in licences:
         assert client.verify_identifier(identifier, PURPOSE)["reason"] == reason
         verdict = client.verify_file(client.download(identifier, PURPOSE), PURPOSE)
@@ -86,7 +130,7 @@ def test_a_developer_connects_a_system_alone(served: str, library: ModuleType) -
     evidence = browser.get("/connect/evidence.pem").content
     place = client.verify_identifier(licences[0][0], PURPOSE)["licence"]["status_list"]
     assert client.status(place, evidence) == library.VALID
-    events = until(lambda: list(client.events(0, PURPOSE)))  # numbered by the worker's round that sends webhooks
+    events = until(lambda: list(client.events(0, PURPOSE)))  # numbered by the worker
     last = {event["identifier"]: event["number"] for event in events if event["visible"]}
     assert client.rebuilt_equally(last, events[-1]["number"], PURPOSE)
     root = x509.load_pem_x509_certificate(browser.get("/connect/root.pem").content)
@@ -102,7 +146,11 @@ def _issued_by(certificate: x509.Certificate, root: x509.Certificate) -> bool:
     return True
 
 
-def test_a_file_of_licences_is_issued_by_the_worker(served: str, demo: Demo, tmp_path: Path) -> None:
+def test_a_file_of_licences_is_issued_by_the_worker_and_told_to_who_subscribed(
+    demo: Demo, browser: httpx.Client, client: Any, library: ModuleType, receiver: Receiver, tmp_path: Path
+) -> None:
+    asked = {"url": f"http://{receiver.address}/hook", "types": ["food-licence"]}
+    client._post("/api/v1/subscriptions", asked, PURPOSE)
     head = "holder_name,holder_code,legal_representative,place,business_form,items\n"
     row = "示例市丙食品店,92990100MA0000023M,张示例,示例路,餐饮服务经营者,热食;冷食\n"
     file = tmp_path / "rows.csv"
@@ -126,3 +174,13 @@ def test_a_file_of_licences_is_issued_by_the_worker(served: str, demo: Demo, tmp
     assert until(issued)["waiting"] == 0
     again = zhengyin(demo.home, "licences", "bulk", "run", job, "--json")
     assert (again.returncode, json.loads(again.stdout)["issued"]) == (0, 3)
+    evidence = browser.get("/connect/evidence.pem").content
+
+    def told() -> list[dict[str, Any]]:
+        """Of the file's three licences; what the sandbox made may be told too."""
+        events = [library.opened(each.decode(), evidence, "zhengyin-event+jwt")["event"] for each in receiver.received]
+        issued = [event for event in events if event["kind"] == "issue"]
+        return issued if len(issued) >= 3 else []
+
+    numbers = [event["number"] for event in until(told)]
+    assert numbers == sorted(set(numbers))

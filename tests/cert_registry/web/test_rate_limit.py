@@ -42,7 +42,7 @@ def test_a_client_that_calls_too_often_is_told_when_to_come_back(database: Datab
 
 
 def test_worker_processes_share_one_limit(database: Database) -> None:
-    """As field report of the kind "per process": four workers must not make four times the limit."""
+    """Counted by each process alone, four workers would make four times the limit."""
     clock = SetClock(START)
     workers = [RateLimit(database, clock, "client", a_minute=600) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:

@@ -27,12 +27,12 @@ class Compared:
     unreadable: bool = False
 
 
-def compare_upload(scan: bytes, handed_out: bytes) -> Comparison | None:
+def compare_upload(scan: bytes, handed_out: bytes, limits: Limits = LIMITS) -> Comparison | None:
     """`scan`: PNG, JPEG, or a PDF whose first page is the scan. None when it shows no page of the document.
 
     Raises PictureUnreadable, TooMuchWork.
     """
-    done = bounded(_compare, scan, handed_out, limits=LIMITS)
+    done = bounded(_compare, scan, handed_out, limits=limits)
     if done.unreadable:
         raise PictureUnreadable("neither PNG, JPEG nor PDF")
     return done.result

@@ -158,7 +158,7 @@ def test_full_page_gets_an_extra_sheet(maker: CodeMaker):
 @pytest.mark.parametrize("free", ["bottom", "top", "left", "right"])
 def test_each_margin_is_used_when_it_alone_is_free(maker: CodeMaker, free: str):
     """Measured on the rendered page: the margin lines, the rule and the code stand on paper that was white."""
-    inset = dict.fromkeys(("bottom", "top", "left", "right"), 0) | {free: 45}
+    inset = dict.fromkeys(("bottom", "top", "left", "right"), 0) | {free: 60}
     pads = ", ".join(f"{side}: {size}mm" for side, size in inset.items())
     dark = f"#pad({pads})[#rect(width: 100%, height: 100%, fill: luma(60))]"
     page = typeset(f"#set page(width: 210mm, height: 297mm, margin: 0mm)\n{dark}", {})

@@ -125,7 +125,6 @@ def _loop(table: Any, surface: Any, *, once: bool) -> None:
             if once:
                 raise
             surface.tell(Text(error.explain("zh"), error.explain("en")))
-            surface.tell(Text("按回车键继续。", "Press Enter to go on."))
             surface.wait()
         if once:
             return

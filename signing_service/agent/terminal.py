@@ -73,6 +73,7 @@ class Terminal:
         print(self._in(text), file=sys.stderr, flush=True)
 
     def wait(self) -> None:
+        self.tell(Text("按回车键继续。", "Press Enter to go on."))
         sys.stdin.readline()
 
     def _draw(self, each: ReviewedJob) -> int:

@@ -261,7 +261,7 @@ def test_from_the_window_to_the_sealed_document_with_sixty_signed_and_a_key_pull
     act_by_keyboard(page, "#do-seal")
     expect(page.locator("#state")).to_have_text("sealed")
     act_by_keyboard(page, "#do-release")
-    expect(page.locator("#state")).to_have_text("released")
+    expect(page.locator("#state")).to_have_text("delivered")
     keep(page, "11-clerk-released-en")
     released = view_case(office.work, case.case_id)
     assert office.examine(office.work.blobs.get(released.document_digest)).passed

@@ -17,7 +17,7 @@ from cert_registry.web.evidence import evidence_signer
 from cert_registry.web.parts import EVIDENCE_TYPE, RegistryParts
 from cli import cast
 from cli.paper_codes import PaperCodes
-from cli.sealing import SealingDesk, SealUseOf
+from cli.sealing import SealUseOf, sealing_desk
 from cli.stage import Stage
 from cli.verification_reports import ReportDesk
 from signing_service.app import Parts
@@ -57,9 +57,7 @@ class RegistryDesk:
         self._stage = stage
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._reports = ReportDesk(stage, timestamper)
-        self._sealing = SealingDesk(
-            stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside()
-        )
+        self._sealing = sealing_desk(stage, timestamper)
         self._settings = registry_settings(stage.settings)
         self.codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
         self.catalogue = Catalogue.load()

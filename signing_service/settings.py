@@ -21,7 +21,7 @@ OWN_TSA = "own"
 """Among `timestamp_urls`: our own timestamp authority."""
 MOST_TSAS = 5
 _NEEDED = {"profile", "database_url", "token_module", "city", "base_url", "outbound_hosts"}
-_OPTIONAL = {"timestamp_urls", "outside_status_unknown", "metrics_listen", "blob_store"}
+_OPTIONAL = {"timestamp_urls", "outside_status_unknown", "metrics_listen"}
 
 
 class SettingsUnreadable(SigningServiceError):
@@ -42,8 +42,7 @@ class SettingsUnreadable(SigningServiceError):
 class Settings:
     """All of it has a value; paths are absolute. `timestamp_urls`: the timestamp authorities in the order in which they
     are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate.
-    `metrics_listen`: HOST:PORT of the inside where metrics are served, empty: nowhere. `blob_store`: an S3 address of
-    the documents, empty: the folder `blobs`."""
+    `metrics_listen`: HOST:PORT of the inside where metrics are served, empty: nowhere."""
 
     home: Path
     profile: Profile
@@ -55,7 +54,6 @@ class Settings:
     timestamp_urls: tuple[str, ...] = (OWN_TSA,)
     outside_status_unknown: UnknownStatus = "refuse"
     metrics_listen: str = ""
-    blob_store: str = ""
 
     @property
     def is_demo(self) -> bool:
@@ -116,7 +114,6 @@ def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Setting
         timestamp_urls=_timestamp_urls(path, entries.get("timestamp_urls", [OWN_TSA])),
         outside_status_unknown=_unknown_status(path, entries.get("outside_status_unknown", "refuse")),
         metrics_listen=_inside(path, str(entries.get("metrics_listen", ""))),
-        blob_store=_bucket(path, str(entries.get("blob_store", ""))),
     )
 
 
@@ -140,12 +137,6 @@ def _inside(path: Path, listen: str) -> str:
     except ValueError:
         pass
     raise SettingsUnreadable(path, "metrics_listen must be an inside address, e.g. 127.0.0.1:9464")
-
-
-def _bucket(path: Path, address: str) -> str:
-    if address and not address.startswith("s3://"):
-        raise SettingsUnreadable(path, "blob_store must be like s3://BUCKET/FOLDER?endpoint=https://HOST")
-    return address
 
 
 def _unknown_status(path: Path, word: object) -> UnknownStatus:

@@ -9,7 +9,7 @@ import pytest
 
 from cli.opened_home import open_custody, open_home
 from cli.seal_stops import SealStops, StopNotPut, StopStands
-from cli.sealing import NoStandingOrder, SealingDesk, SealUseOf
+from cli.sealing import NoStandingOrder, SealUseOf, sealing_desk
 from cli.stage import open_stage
 from cli.worker import SUCCESSIONS, USES, seal_work
 from hardware.driver import list_tokens
@@ -283,9 +283,8 @@ def test_a_used_up_order_gives_way_to_the_next(stage, zhengyin, key_of, tmp_path
     """Two standing orders for one type: the second is used when the first has none left."""
     from cli.own_services import OwnTimestamper
 
-    book, orders = stage.use_book(), stage.order_book()
     stamper = OwnTimestamper(stage.pki.tsa)
-    desk = SealingDesk(stage.settings, book, orders, stage.custody, stamper, stage.outside())
+    desk = sealing_desk(stage, stamper)
     place, now = Placing(page=-1, x_mm=20, y_mm=20), stage.clock.now()
     with pytest.raises(NoStandingOrder):
         desk.seal_under_order(one_page(), place, SealUseOf("w-0", "函告", "registry"), now)

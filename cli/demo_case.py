@@ -9,7 +9,7 @@ from cli import cast
 from cli.demo_tokens import DemoTokens
 from cli.pdfsig import require_valid
 from cli.reviewing import Opinion, sign_step
-from cli.sealing import SealingDesk, SealUseOf
+from cli.sealing import SealUseOf, sealing_desk
 from cli.stage import Stage
 from signing_service.approvals.applicants import Applicant
 from signing_service.approvals.areas import Area
@@ -94,9 +94,7 @@ class CaseRunner:
         revision = typeset_outward(work, opened.case_id, CLERK, code=code, seal_mm=cast.SEAL_DIAMETER_MM)
         place = placing_of(revision.area) or Placing(page=-1, x_mm=MARGIN_MM, y_mm=MARGIN_MM, corner="lower-right")
         stage = self.stage
-        desk = SealingDesk(
-            stage.settings, stage.use_book(), stage.order_book(), stage.custody, self.timestamper, stage.outside()
-        )
+        desk = sealing_desk(stage, self.timestamper)
         use = SealUseOf(opened.case_id, revision.kind, holder.id)
         with self.tokens.opened(holder) as token:
             outward = desk.authorise_and_seal(revision.content, place, token, use, self.stage.clock.now())

@@ -24,7 +24,7 @@ from cli import cast
 from cli.competent_bodies import CompetentBodies
 from cli.paper_codes import PaperCodes
 from cli.printing_desk import PrintingDesk
-from cli.sealing import SealingDesk, SealUseOf
+from cli.sealing import SealUseOf, sealing_desk
 from cli.stage import Stage
 from cli.trust_store import home_policy
 from cli.verification_reports import ReportDesk, SealedReport
@@ -70,9 +70,7 @@ class RegistryDesk:
         self._stage = stage
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._reports = ReportDesk(stage, timestamper)
-        self._sealing = SealingDesk(
-            stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside()
-        )
+        self._sealing = sealing_desk(stage, timestamper)
         self._settings = registry_settings(stage.settings)
         self.codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
         self.catalogue = Catalogue.load()

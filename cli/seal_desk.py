@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from cli.emergency_sealing import EmergencySealing
 from cli.seal_stops import SealStops
-from cli.sealing import SealingDesk
+from cli.sealing import sealing_desk
 from cli.stage import Stage, http_timestamper
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.people.register import PeopleRegister
@@ -23,7 +23,7 @@ def home_seal_routers(stage: Stage, browsers: BrowserSessions, url: str) -> tupl
     """`url`: where this server is reached; emergency seals are stamped by the TSA there."""
     register, orders, uses = stage.seal_register(), stage.order_book(), stage.use_book()
     timestamper = http_timestamper(stage.settings, url)
-    sealing = SealingDesk(stage.settings, uses, orders, stage.custody, timestamper, stage.outside())
+    sealing = sealing_desk(stage, timestamper)
     parts = SealParts(
         browsers=browsers,
         people=PeopleRegister(stage.database, stage.clock, AuditLog()),

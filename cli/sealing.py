@@ -13,10 +13,12 @@ from cryptography import x509
 
 from cli import cast
 from cli.opened_home import load_picture
+from cli.stage import Stage
 from hardware.ports import Mechanism, Token
 from signing_service.custody.keys import SealKey
 from signing_service.custody.ports import CustodyPort
 from signing_service.errors import ExplainedError, SigningServiceError, Text
+from signing_service.kernel.blobs import BlobStore
 from signing_service.kernel.clock import local
 from signing_service.pades.appearance import SealAppearance
 from signing_service.pades.placing import AnyPlacing
@@ -66,8 +68,9 @@ class SealUseOf:
 
 @dataclass(frozen=True, slots=True)
 class SealingDesk:
-    """What sealing needs: the home's settings, the book of uses, custody, a timestamp authority, and what tells
-    whether an outside CA stands by the seal's or a holder's certificate."""
+    """What sealing needs: the home's settings, the book of uses, custody, a timestamp authority, what tells whether an
+    outside CA stands by the seal's or a holder's certificate, and the store: a sealed file lies there before its use
+    is released, and whoever asks again after a crash is given that file, not a second seal."""
 
     settings: Settings
     book: UseBook
@@ -75,6 +78,7 @@ class SealingDesk:
     custody: CustodyPort
     timestamper: Timestamper
     outside: OutsideCheck
+    blobs: BlobStore
 
     def authorise_and_seal(
         self, pdf: bytes, placing: AnyPlacing, holder: Token, use: SealUseOf, now: datetime
@@ -84,6 +88,8 @@ class SealingDesk:
         Raises PdfRefusal and PadesError for the file, SealError for seal and conditions, AuthorisationRefused and
         CustodyError, and the TSA's errors.
         """
+        if (before := self._sealed_before(pdf, use.reference, cast.DEFAULT_SEAL)) is not None:
+            return before
         prepared = self.prepared(pdf, placing, now)
         begin = now.replace(microsecond=0)
         allowed = authorise_digests(
@@ -95,6 +101,8 @@ class SealingDesk:
         self, pdf: bytes, placing: AnyPlacing, use: SealUseOf, now: datetime, *, seal_id: str = cast.DEFAULT_SEAL
     ) -> bytes:
         """One document under the holder's standing order for its type. Raises NoStandingOrder and as above."""
+        if (before := self._sealed_before(pdf, use.reference, seal_id)) is not None:
+            return before
         orders = self.orders.standing(seal_id, use.document_type, now)
         left = [order for order in orders if self.book.used_under(order.id) < order.count]
         if not orders:
@@ -147,8 +155,21 @@ class SealingDesk:
         self.book.signed(number, actor)
         token = self.timestamper.timestamp(hashlib.sha256(value).digest())
         sealed = complete(prepared, value, certificate=seal.certificate, chain=seal.chain, timestamp_token=token)
-        self.book.release(number, actor)
+        self.book.release(number, actor, self.blobs.put(sealed))
         return sealed
+
+    def _sealed_before(self, pdf: bytes, reference: str, seal_id: str) -> bytes | None:
+        """What the released use of this reference gave, where it was for this very file."""
+        digest = self.book.result_of(seal_id, reference)
+        content = self.blobs.get(digest) if digest else b""
+        return content if digest and content.startswith(pdf) else None
+
+
+def sealing_desk(stage: Stage, timestamper: Timestamper) -> SealingDesk:
+    """The desk of an opened home."""
+    return SealingDesk(
+        stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside(), stage.blobs
+    )
 
 
 def give_standing_order(

@@ -172,13 +172,13 @@ def _emergencies(ctx: typer.Context) -> Iterator[EmergencySealing]:
     from cli.emergency_sealing import EmergencySealing
     from cli.outside_parts import timestamper_in_order
     from cli.own_services import OwnTimestamper
-    from cli.sealing import SealingDesk
+    from cli.sealing import sealing_desk
     from cli.stage import open_stage
 
     stage = open_stage(home_settings(ctx))
     orders_book = stage.order_book()
     timestamper = timestamper_in_order(stage.settings, lambda: OwnTimestamper(stage.pki.tsa), stage.clock)
-    desk = SealingDesk(stage.settings, stage.use_book(), orders_book, stage.custody, timestamper, stage.outside())
+    desk = sealing_desk(stage, timestamper)
     try:
         yield EmergencySealing(stage.seal_register(), orders_book, desk, stage.blobs, stage.clock)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cli import cast
-from cli.sealing import SealingDesk, SealUseOf
+from cli.sealing import SealUseOf, sealing_desk
 from cli.stage import Stage
 from signing_service.errors import ExplainedError
 from signing_service.kernel.audit_log import AuditLog
@@ -34,9 +34,7 @@ class ReportDesk:
 
     def __init__(self, stage: Stage, timestamper: Timestamper) -> None:
         self._stage = stage
-        self._sealing = SealingDesk(
-            stage.settings, stage.use_book(), stage.order_book(), stage.custody, timestamper, stage.outside()
-        )
+        self._sealing = sealing_desk(stage, timestamper)
         self.book = report_book(stage)
 
     def issue(self, report: Report, size: int, asker: Asker) -> SealedReport:

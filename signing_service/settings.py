@@ -29,7 +29,6 @@ _OPTIONAL = {
     "outside_status_unknown",
     "notices",
     "metrics_listen",
-    "blob_store",
     "public_look_ups_a_minute",
 }
 _NOTICES = {
@@ -78,9 +77,8 @@ class NoticeSettings:
 class Settings:
     """All of it has a value; paths are absolute. `timestamp_urls`: the timestamp authorities in the order in which they
     are asked. `outside_status_unknown`: what to do when an outside CA cannot be asked about a certificate.
-    `metrics_listen`: HOST:PORT of the inside where metrics are served, empty: nowhere. `blob_store`: an S3 address of
-    the documents, empty: the folder `blobs`. `public_look_ups_a_minute`: of one address on the public pages; more where
-    a whole office shares one address."""
+    `metrics_listen`: HOST:PORT of the inside where metrics are served, empty: nowhere. `public_look_ups_a_minute`: of
+    one address on the public pages; more where a whole office shares one address."""
 
     home: Path
     profile: Profile
@@ -93,7 +91,6 @@ class Settings:
     outside_status_unknown: UnknownStatus = "refuse"
     notices: NoticeSettings = NoticeSettings()
     metrics_listen: str = ""
-    blob_store: str = ""
     public_look_ups_a_minute: int = PUBLIC_LOOK_UPS_A_MINUTE
 
     @property
@@ -156,7 +153,6 @@ def _from_entries(home: Path, path: Path, entries: dict[str, object]) -> Setting
         outside_status_unknown=_unknown_status(path, entries.get("outside_status_unknown", "refuse")),
         notices=_notices(home, path, entries.get("notices", {})),
         metrics_listen=_inside(path, str(entries.get("metrics_listen", ""))),
-        blob_store=_bucket(path, str(entries.get("blob_store", ""))),
         public_look_ups_a_minute=_look_ups(path, entries.get("public_look_ups_a_minute", PUBLIC_LOOK_UPS_A_MINUTE)),
     )
 
@@ -213,12 +209,6 @@ def _inside(path: Path, listen: str) -> str:
     except ValueError:
         pass
     raise SettingsUnreadable(path, "metrics_listen must be an inside address, e.g. 127.0.0.1:9464")
-
-
-def _bucket(path: Path, address: str) -> str:
-    if address and not address.startswith("s3://"):
-        raise SettingsUnreadable(path, "blob_store must be like s3://BUCKET/FOLDER?endpoint=https://HOST")
-    return address
 
 
 def _look_ups(path: Path, number: object) -> int:

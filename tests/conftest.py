@@ -82,12 +82,13 @@ class PostgresServer:
         self._binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self._as_user = ["runuser", "-u", "postgres", "--"] if getpass.getuser() == "root" else []
 
-    def start(self) -> None:
+    def start(self, *, synced: bool = False) -> None:
+        """`synced`: as in production; tests need not survive a power cut."""
         if self._as_user:
             shutil.chown(self._socket, "postgres")
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "postgres", "--no-sync")
-        hasty = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
-        options = f"-c listen_addresses='' -c unix_socket_directories='{self._socket}' {hasty}"
+        options = f"-c listen_addresses='' -c unix_socket_directories='{self._socket}'"
+        options += "" if synced else " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._socket / "log"), "-o", options, "start")
 
     def stop(self) -> None:

@@ -102,7 +102,7 @@ STANDING = text("state NOT IN ('voided', 'withheld')")
 class SealUse(Base):
     """One use of a seal: reserved before the key signs, released when the file leaves. `reference` is the caller's own
     name for it: one use of it stands, but for those that came to nothing; `day` is the local date; `approver` the
-    second person where one is needed."""
+    second person where one is needed; `result` the digest of the sealed file where it was stored before its release."""
 
     __tablename__ = "seal_use"
     __table_args__ = (
@@ -125,3 +125,4 @@ class SealUse(Base):
     reserved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(String(200), default="")
+    result: Mapped[str] = mapped_column(String(64), default="", server_default="")

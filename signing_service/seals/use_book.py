@@ -109,9 +109,18 @@ class UseBook:
         """The key has signed. Raises SealNotUsable where the seal was stopped meanwhile: the use is quarantined."""
         self._step(number, UseState.RESERVED, UseState.SIGNED, actor)
 
-    def release(self, number: int, actor: Actor) -> None:
-        """T2: the file may leave. Raises SealNotUsable where the seal was stopped meanwhile: the use is quarantined."""
-        self._step(number, UseState.SIGNED, UseState.RELEASED, actor)
+    def release(self, number: int, actor: Actor, result: str = "") -> None:
+        """T2: the file may leave. `result`: its digest, where it is stored already, so that a crash after this loses
+        nothing. Raises SealNotUsable where the seal was stopped meanwhile: the use is quarantined."""
+        self._step(number, UseState.SIGNED, UseState.RELEASED, actor, result)
+
+    def result_of(self, seal_id: str, reference: str) -> str:
+        """The digest of the file that a released use of this reference gave; empty: none, or it was not stored."""
+        query = select(SealUse.result).where(
+            SealUse.seal_id == seal_id, SealUse.reference == reference, SealUse.state == UseState.RELEASED
+        )
+        with self._register.database.read() as session:
+            return session.scalar(query) or ""
 
     def void(self, number: int, reason: str, actor: Actor) -> None:
         """The use came to nothing and its count is given back; only while nothing was signed, or from quarantine."""
@@ -166,7 +175,7 @@ class UseBook:
             session.expunge_all()
         return uses
 
-    def _step(self, number: int, before: UseState, after: UseState, actor: Actor) -> None:
+    def _step(self, number: int, before: UseState, after: UseState, actor: Actor, result: str = "") -> None:
         stopped: SealNotUsable | None = None
         with self._register.database.write() as session:
             use = session.get_one(SealUse, number)
@@ -180,6 +189,7 @@ class UseBook:
                 stopped = refusal
                 self._end(session, use, UseState.QUARANTINED, refusal.code, actor)
             else:
+                use.result = result
                 self._end(session, use, after, "", actor)
         if stopped is not None:
             raise stopped

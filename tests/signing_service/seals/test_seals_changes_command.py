@@ -9,7 +9,7 @@ import pytest
 
 from cli.opened_home import open_custody, open_home
 from cli.seal_stops import SealStops, StopNotPut, StopStands
-from cli.sealing import NoStandingOrder, SealingDesk, SealUseOf
+from cli.sealing import NoStandingOrder, SealUseOf, sealing_desk
 from cli.stage import open_stage
 from cli.worker import SUCCESSIONS, USES, seal_work
 from hardware.driver import list_tokens
@@ -28,7 +28,7 @@ from signing_service.seals.recovery import STALE
 from signing_service.seals.register import SealApplicationRefused
 from signing_service.seals.rules import SealMoveNotAllowed, Why
 from signing_service.seals.succession import SuccessionRefused
-from signing_service.seals.use_book import UseBook, UseState
+from signing_service.seals.use_book import UseAlreadyRequested, UseBook, UseState
 
 OFFICE = ("--name", "示例市行政审批局", "--owner", "approvals", "--holder", "seal-holder")
 FIRST, SECOND, HOLDER = ("--as", "seal-admin-1"), ("--as", "seal-admin-2"), ("--as", "seal-holder")
@@ -283,9 +283,8 @@ def test_a_used_up_order_gives_way_to_the_next(stage, zhengyin, key_of, tmp_path
     """Two standing orders for one type: the second is used when the first has none left."""
     from cli.own_services import OwnTimestamper
 
-    book, orders = stage.use_book(), stage.order_book()
     stamper = OwnTimestamper(stage.pki.tsa)
-    desk = SealingDesk(stage.settings, book, orders, stage.custody, stamper, stage.outside())
+    desk = sealing_desk(stage, stamper)
     place, now = Placing(page=-1, x_mm=20, y_mm=20), stage.clock.now()
     with pytest.raises(NoStandingOrder):
         desk.seal_under_order(one_page(), place, SealUseOf("w-0", "函告", "registry"), now)
@@ -295,8 +294,13 @@ def test_a_used_up_order_gives_way_to_the_next(stage, zhengyin, key_of, tmp_path
         zhengyin("order", "export", order, "-o", file)
         zhengyin("order", "sign", file, "-o", file, "--key", key_of("seal-holder"), "--yes")
         zhengyin("order", "add", order, file, *HOLDER)
-    for number in (1, 2):
-        assert desk.seal_under_order(one_page(), place, SealUseOf(f"w-{number}", "函告", "registry"), stage.clock.now())
+    pdf, made = one_page(), {}
+    for number in (1, 2, 2):  # asked again, as after a crash: the same file, no second use
+        use = SealUseOf(f"w-{number}", "函告", "registry")
+        sealed = desk.seal_under_order(pdf, place, use, stage.clock.now())
+        assert made.setdefault(number, sealed) == sealed
+    with pytest.raises(UseAlreadyRequested):
+        desk.seal_under_order(pdf + b"\n", place, SealUseOf("w-1", "函告", "registry"), stage.clock.now())
     used = [each["used"] for each in zhengyin("order", "list", "default") if each["type"] == "函告"]
     assert used == [1, 1]
 

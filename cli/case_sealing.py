@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli import cast
 from cli.demo_case import placing_of
 from cli.paper_codes import PaperCodes
-from cli.sealing import SealingDesk, SealUseOf
+from cli.sealing import SealUseOf, sealing_desk
 from cli.stage import Stage, http_timestamper
 from signing_service.approvals.casework import find_case
 from signing_service.approvals.course import sealed
@@ -34,10 +34,7 @@ class SimulationSealMissing(SigningServiceError):
 
 def case_sealing(stage: Stage, url: str) -> SealCase:
     """`url`: where the home's TSA answers. The standing order's type is the document's kind: reply, or given."""
-    desk = SealingDesk(
-        stage.settings, stage.use_book(), stage.order_book(), stage.custody, http_timestamper(stage.settings, url),
-        stage.outside(),
-    )  # fmt: skip
+    desk = sealing_desk(stage, http_timestamper(stage.settings, url))
     codes = PaperCodes(stage.settings, stage.custody, stage.clock, stage.database)
 
     def seal(case_id: str, actor: Actor) -> None:

@@ -72,8 +72,8 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     for address, folder in {"/static/desk": WEB / "static", **parts.static, "/static": pages.STATIC}.items():
         app.mount(address, StaticFiles(directory=folder))
     app.add_middleware(BodyLimit)
-    app.add_middleware(BehindProxy)
     app.add_middleware(RequestFrame, secure=settings.base_url.startswith("https://"), metrics=parts.metrics)
+    app.add_middleware(BehindProxy)  # the outermost: it hands on a scope of its own, which the frame must see too
     app.state.readiness = readiness
     return app
 

@@ -62,7 +62,7 @@ def _as_made(home: Path) -> Path:
 def served(demo: Demo) -> Iterator[str]:
     """The address of a server on the demo's home. All tests are one address: it may ask more often than others."""
     settings = demo.home / "settings.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + "public_look_ups_a_minute = 6000\n", encoding="utf-8")
+    settings.write_text("public_look_ups_a_minute = 6000\n" + settings.read_text(encoding="utf-8"), encoding="utf-8")
     with running(demo.home, "serve", "--port", "0", "--json", log=demo.home / "logs" / "serve-tests.log") as ready:
         yield str(ready["url"])
 

@@ -79,11 +79,13 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Allowed. `fields`: names of content fields that may be shown, or ANY among them. `grant` is empty for own."""
+    """Allowed. `fields`: names of content fields that may be shown, or ANY among them. `grant` is empty for own.
+    `consent`: the reference of the holder's consent that was shown, if any."""
 
     relation: Relation
     fields: frozenset[str]
     grant: str = ""
+    consent: str = ""
 
     def shows(self, field: str) -> bool:
         return ANY in self.fields or field in self.fields

@@ -22,7 +22,7 @@ from cert_registry.web.api_docs import BY_IDENTIFIER, refusals
 from cert_registry.web.calls import Calls, Logged, Trace
 from cert_registry.web.files import judge, read_upload
 from cert_registry.web.parts import Caller, RegistryParts
-from cert_registry.web.permission import Seen, access_to, licence_for
+from cert_registry.web.permission import Seen, access_to, licence_for, note
 from cert_registry.web.purposes import MatterCode, Purpose, PurposeText, WithPurpose
 from cert_registry.web.statuses import RequestInvalid
 from cert_registry.web.views import standing_view, summary_view
@@ -174,6 +174,7 @@ def _for_fields(
     access = access_to(session, parts, caller, purpose, Action.VERIFY, kind.code, licence, now, body.consent)
     if licence is None:
         raise LicenceNotFound
+    note(trace, access)
     return Seen(licence, access)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from cert_registry.licences.errors import LicenceNotFound
 from cert_registry.licences.identifiers import LicenceIdentifier
 from cert_registry.licences.register import Licence, parties_of
 from cert_registry.sharing.access import Access, Action, Need, Relation, decide
-from cert_registry.sharing.consents import has_consented
+from cert_registry.sharing.consents import consent_given
 from cert_registry.sharing.grants import grants_of
 from cert_registry.verification.lookup import find, refuse_other_issuer
 from cert_registry.web.calls import Trace
@@ -45,7 +45,7 @@ def licence_for(
     if licence is None:
         raise LicenceNotFound
     trace.digest = licence.digest or ""
-    trace.details.update(relation=str(access.relation), grant=access.grant)
+    note(trace, access)
     return Seen(licence, access)
 
 
@@ -63,10 +63,18 @@ def access_to(
     """Raises LicenceNotFound, GrantMissing, ConsentNeeded; the same whether or not the licence exists."""
     relation = relation_of(session, parts, caller, licence)
     identifier = licence.identifier if licence is not None else ""
-    consented = bool(consent) and has_consented(session, consent, identifier, caller.department_id, at)
+    given = consent_given(session, consent, identifier, caller.department_id, purpose.matter, at)
     grants = () if relation is Relation.OWN else grants_of(session, caller.department_id, type_code)
     need = Need(action, type_code, purpose.matter)
-    return decide(relation, grants, need, at, consented=consented, contact=parts.settings.contact)
+    access = decide(relation, grants, need, at, consented=given is not None, contact=parts.settings.contact)
+    return access if given is None else replace(access, consent=given.reference)
+
+
+def note(trace: Trace, access: Access) -> None:
+    """For the log: by what right, and by which consent of the holder."""
+    trace.details.update(relation=str(access.relation), grant=access.grant)
+    if access.consent:
+        trace.details["consent"] = access.consent
 
 
 def relation_of(session: Session, parts: RegistryParts, caller: Caller, licence: Licence | None) -> Relation:

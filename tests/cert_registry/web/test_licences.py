@@ -7,12 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from cert_registry.licences.events import sequence
 from cert_registry.licences.register import Licence
 from cert_registry.sharing.access import Action
-from cert_registry.sharing.consents import give_consent
+from cert_registry.sharing.consents import (
+    ConsentUnknown,
+    Use,
+    consent_given,
+    consents_to,
+    give_consent,
+    uses_of,
+    withdraw_consent,
+)
 from cert_registry.sharing.event_feed import hash_of
 from tests.cert_registry.web.conftest import PURPOSE, Registry
 from tests.cert_registry.world import BUREAU, BUSINESS_FIELDS, COMPANY, PERSON, SHOP, TRANSPORT, business
@@ -88,19 +97,31 @@ def test_a_consent_code_opens_what_the_grant_asks_it_for(registry: Registry) -> 
     now = registry.clock.now()
     with registry.parts.database.write() as session:
         until = now + timedelta(days=1)
-        code = give_consent(session, done.identifier, "housing", at=now, until=until)
-        elsewhere = give_consent(session, done.identifier, "stranger", at=now, until=until)
+        code = give_consent(session, done.identifier, "housing", matter="M1", at=now, until=until, actor="code:1")
+        elsewhere = give_consent(session, done.identifier, "stranger", matter="*", at=now, until=until, actor="code:1")
+        another = give_consent(session, done.identifier, "housing", matter="M2", at=now, until=until, actor="code:1")
     path = f"/licences/{done.identifier}"
 
     def read(address: str, consent: str) -> str:
         answer = registry.call("GET", address, headers={"Zhengyin-Consent": consent} if consent else {}).json()
         return str(answer.get("code", answer.get("reason")))
 
-    assert read(path, "") == read(path, elsewhere) == "consent_needed"
+    assert read(path, "") == read(path, elsewhere) == read(path, another) == "consent_needed"
     assert read(path, code) == read(path, f" {code.lower()} ") == "passed"
     assert read(f"/licences/{other.identifier}", code) == "consent_needed"
+    with registry.parts.database.read() as session:
+        given = consent_given(session, code, done.identifier, "housing", "M1", now)
+        assert given is not None
+        used = uses_of(session, done.identifier, [one.reference for one in consents_to(session, done.identifier)])
+    assert used == {given.reference: Use(2, now)}
+    with registry.parts.database.write() as session:
+        anew = give_consent(session, done.identifier, "housing", matter="*", at=now, until=until, actor="code:1")
+        withdraw_consent(session, done.identifier, given.reference, at=now, actor="code:1")
+        with pytest.raises(ConsentUnknown):
+            withdraw_consent(session, other.identifier, given.reference, at=now, actor="code:1")
+    assert (read(path, code), read(path, anew)) == ("consent_needed", "passed")
     registry.clock.instant += timedelta(days=1)
-    assert read(path, code) == "consent_needed"
+    assert read(path, anew) == "consent_needed"
 
 
 def test_issuing_through_the_api_seals_and_registers(registry: Registry) -> None:

@@ -120,6 +120,7 @@ def test_a_swapped_certificate_is_refused(office, waiting, table):
 
 
 def test_a_swapped_file_is_refused(office, waiting, table):
+    """B24 over the web: a prepared file that is not the one prepared is not signed; the PIN is not even asked for."""
     work, surface = table
     _, (first, second) = office.desk.delivery.batch("li", waiting.id)
     honest = office.desk.delivery.hand_over

@@ -109,7 +109,7 @@ def certificate_der(path: Path) -> bytes:
     )
     try:
         return load(content).public_bytes(Encoding.DER)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise TokenError(
             Text(f"{path} 不是证书。", f"{path} is not a certificate."),
             advice=Text("请给出 PEM 或 DER 格式的证书。", "Give a certificate in PEM or DER."),

@@ -126,7 +126,7 @@ def read_certificates(path: Path) -> list[bytes]:
     raw = path.read_bytes()
     try:
         loaded = x509.load_pem_x509_certificates(raw) if _BEGIN in raw else [x509.load_der_x509_certificate(raw)]
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise typer.BadParameter(f"{path}: no certificate in it / 其中没有证书") from error
     return [certificate.public_bytes(Encoding.DER) for certificate in loaded]
 
@@ -156,6 +156,6 @@ def _crl(path: Path) -> bytes:
     raw = path.read_bytes()
     try:
         crl = x509.load_pem_x509_crl(raw) if _BEGIN in raw else x509.load_der_x509_crl(raw)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise typer.BadParameter(f"{path}: no revocation list in it / 其中没有吊销列表") from error
     return crl.public_bytes(Encoding.DER)

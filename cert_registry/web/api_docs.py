@@ -41,6 +41,9 @@ TITLES: Mapping[str, str] = {
     "subscription_not_found": "没有这项订阅。",
     "key_set_refused": "公钥不符合要求。",
     "key_not_proven": "没有证明持有新的私钥。",
+    "no_intact_version": "这份文件里没有盖章后未被改动的版本。",
+    "no_reports_here": "这里不能出具核验报告。",
+    "verification_report_unknown": "没有这份核验报告,或取件码不对。",
 }
 _OUTSIDE = {"invalid_token": 401, "key_set_refused": 422, "key_not_proven": 422}
 ALWAYS = (

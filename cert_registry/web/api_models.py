@@ -256,7 +256,11 @@ class IssuedReportView(BaseModel):
 
 
 class FetchReport(Strict, WithPurpose):
-    number: str = Field(min_length=1, max_length=64, examples=["示核验〔2026〕1号"])
+    """取核验报告。"""
+
+    model_config = example(number="示核验〔2026〕1号", code="EXAMPLE-CODE")
+
+    number: str = Field(min_length=1, max_length=64)
     code: str = Field(min_length=1, max_length=40)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cert_registry.errors import ExplainedError, RegistryError
 from cert_registry.web import api_models as bodies
+from cert_registry.web.api_docs import CHANGING, refusals
 from cert_registry.web.api_licences import pdf_response
 from cert_registry.web.api_verify import with_evidence
 from cert_registry.web.calls import Calls, Trace
@@ -37,13 +38,17 @@ def report_routes(calls: Calls, caller_of: Any) -> APIRouter:
     routes, parts = APIRouter(prefix="/verify", tags=["核验"]), calls.parts
     who = Depends(caller_of)
 
-    @routes.post("/file/intact", summary="取回盖章时的版本(PDF)", response_class=Response, responses=_PDF)
+    @routes.post(
+        "/file/intact", summary="取回盖章时的版本(PDF)", response_class=Response,
+        responses={**_PDF, **refusals("file_too_large", "verifier_busy", "no_intact_version")},
+    )  # fmt: skip
     def intact(
         file: Annotated[UploadFile, File(description="PDF 文件")],
         purpose: Annotated[PurposeText, Form()],
         matter: Annotated[MatterCode, Form()],
         caller: Caller = who,
     ) -> Response:
+        """文件盖章后被改动过时,取回其中仍然完整的那一版;没有这样一版的,答 `no_intact_version`。"""
         asked = WithPurpose(purpose=purpose, matter=matter).as_purpose()
         content = read_upload(file, parts.settings.most_upload_bytes)
         found = parts.verify_file(content, "", facts_for(parts, caller.department_id, asked.matter))
@@ -59,7 +64,10 @@ def report_routes(calls: Calls, caller_of: Any) -> APIRouter:
         sealed = calls.look("api.intact_version", caller, asked, work).value
         return pdf_response(sealed, "盖章时的版本.pdf", f'"{hashlib.sha256(sealed).hexdigest()}"')
 
-    @routes.post("/file/report", summary="出具核验报告", status_code=201, response_model=bodies.IssuedReportView)
+    @routes.post(
+        "/file/report", summary="出具核验报告", status_code=201, response_model=bodies.IssuedReportView,
+        responses=refusals("file_too_large", "verifier_busy", "no_reports_here", "evidence_unavailable", *CHANGING),
+    )  # fmt: skip
     def issue(
         file: Annotated[UploadFile, File(description="PDF 文件")],
         purpose: Annotated[PurposeText, Form()],
@@ -67,6 +75,7 @@ def report_routes(calls: Calls, caller_of: Any) -> APIRouter:
         key: IdempotencyKey,
         caller: Caller = who,
     ) -> dict[str, Any]:
+        """以贵部门名义出具有编号、盖章的核验报告;凭答复里的编号和取件码取 PDF。"""
         asked = WithPurpose(purpose=purpose, matter=matter).as_purpose()
         content = read_upload(file, parts.settings.most_upload_bytes)
         name = (file.filename or "")[-LONGEST_NAME:]
@@ -75,8 +84,12 @@ def report_routes(calls: Calls, caller_of: Any) -> APIRouter:
             parts, caller, key, "/verify/file/report", given, lambda: _issue(calls, caller, asked, content, name)
         )
 
-    @routes.post("/report", summary="取核验报告(PDF)", response_class=Response, responses=_PDF)
+    @routes.post(
+        "/report", summary="取核验报告(PDF)", response_class=Response,
+        responses={**_PDF, **refusals("verification_report_unknown", "no_reports_here")},
+    )  # fmt: skip
     def fetch(body: bodies.FetchReport, caller: Caller = who) -> Response:
+        """凭编号和取件码取已出具的报告。"""
         asked, desk = body.as_purpose(), _desk(parts)
         try:
             content = desk.fetch(body.number, body.code, f"client:{caller.client_id}")

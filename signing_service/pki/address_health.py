@@ -78,7 +78,7 @@ def _crl_faults(url: str, reply: Reply, issuer: bytes, now: datetime) -> Iterato
     try:
         crl = x509.load_der_x509_crl(reply.body)
         signed = crl.is_signature_valid(x509.load_der_x509_certificate(issuer).public_key())  # type: ignore[arg-type]
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         signed = False
     if reply.status != 200 or not signed:
         yield _unusable(url, "CRL")

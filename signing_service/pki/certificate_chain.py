@@ -31,7 +31,7 @@ def load_certificate(data: bytes) -> x509.Certificate:
     read = x509.load_pem_x509_certificate if data.lstrip().startswith(b"-----") else x509.load_der_x509_certificate
     try:
         return read(data)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as failure:
         raise MalformedDer(f"not a certificate: {failure}") from failure
 
 
@@ -39,7 +39,7 @@ def issued(certificate: bytes, issuer: bytes) -> bool:
     """Whether `issuer` signed `certificate`: names and signature, not dates or uses."""
     try:
         x509.load_der_x509_certificate(certificate).verify_directly_issued_by(x509.load_der_x509_certificate(issuer))
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
     return True
 

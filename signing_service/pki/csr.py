@@ -45,7 +45,7 @@ def read_request(data: bytes, *, keys: tuple[str, ...] = (*END_KEYS, "ed25519"))
         read = x509.load_pem_x509_csr if data.lstrip().startswith(b"-----") else x509.load_der_x509_csr
         request = read(data)
         public_key, subject = request.public_key(), request.subject
-    except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as failure:
         raise RequestRefused(f"无法读取:{failure}。", f"It cannot be read: {failure}.") from failure
     if (kind := key_kind(public_key)) not in keys:
         raise RequestRefused(f"不接受密钥 {kind}。", f"A {kind} key is not accepted.")

@@ -163,5 +163,5 @@ def _is(kind: str, body: bytes) -> bool:
             return x509.load_der_x509_crl(body) is not None
         response = ocsp.load_der_ocsp_response(body)
         return response.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL and bool(list(response.responses))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return False

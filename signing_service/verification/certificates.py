@@ -35,11 +35,14 @@ _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
 class Certificate:
-    """One certificate. Equality and hash go by its DER bytes."""
+    """One certificate. Equality and hash go by its DER bytes. Raises ValueError for what cannot be read."""
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        self.x509 = x509.load_der_x509_certificate(der)
+        try:
+            self.x509 = x509.load_der_x509_certificate(der)
+        except x509.InvalidVersion as error:
+            raise ValueError(str(error)) from error
         self.serial = self.x509.serial_number
         self.subject = self.x509.subject.public_bytes()
         self.issuer = self.x509.issuer.public_bytes()

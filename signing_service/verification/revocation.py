@@ -223,7 +223,7 @@ def load_crl(raw: bytes) -> LoadedCrl | None:
     try:
         crl = x509.load_der_x509_crl(raw)
         _ = crl.extensions, crl.issuer
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, x509.InvalidVersion):
         return None
     return LoadedCrl(crl)
 

@@ -53,7 +53,7 @@ def test_the_settings_choose_the_authority_and_the_report_tells_it(
     own = sealed(home, tmp_path, "own")
     assert (own["verdict"], own["time_source"], own["time_authority"]) == ("passed", "timestamp", "own")
     hosts = settings_file.read_text().replace("outbound_hosts = [", 'outbound_hosts = ["127.0.0.1", ')
-    settings_file.write_text(f'{hosts}timestamp_urls = ["{tsa.url}", "own"]\n')
+    settings_file.write_text(f'timestamp_urls = ["{tsa.url}", "own"]\n{hosts}')
     root = str(tsa.ca.folder / "ca.pem")
     trusted = zhengyin(home.home, "pki", "trust", root, "--for", "timestamps", "--as", "pki-operator")
     assert trusted.returncode == 0, trusted.stderr
@@ -86,6 +86,6 @@ def test_a_root_trusted_for_time_vouches_for_no_signer(
              'outside_status_unknown = "perhaps"', 'timestamp_url = "own"'],
 )  # fmt: skip
 def test_settings_that_cannot_be_followed_are_told(settings_file: Path, line: str) -> None:
-    settings_file.write_text(f"{settings_file.read_text()}{line}\n")
+    settings_file.write_text(f"{line}\n{settings_file.read_text()}")
     with pytest.raises(SettingsUnreadable, match=line.partition(" ")[0]):
         load_settings(settings_file.parent)

@@ -58,13 +58,15 @@ def _as_made(home: Path) -> Path:
     return home.with_name("as-made")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(demo: Demo) -> Iterator[str]:
     """The address of a server on the demo's home. All tests are one address: it may ask more often than others."""
     settings = demo.home / "settings.toml"
-    settings.write_text("public_look_ups_a_minute = 6000\n" + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    before = settings.read_text(encoding="utf-8")
+    settings.write_text("public_look_ups_a_minute = 6000\n" + before, encoding="utf-8")
     with running(demo.home, "serve", "--port", "0", "--json", log=demo.home / "logs" / "serve-tests.log") as ready:
         yield str(ready["url"])
+    settings.write_text(before, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

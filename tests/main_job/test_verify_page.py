@@ -67,8 +67,7 @@ def test_by_keyboard_a_short_code_is_typed_and_a_wrong_one_is_kept(page: Page, s
     assert_good_page(page, "short-code-refused")
     page.fill("#short-code", demo.report["print_copy"]["code"].lower().replace("-", " "))
     page.keyboard.press("Enter")
-    page.wait_for_url("**/v/code")
-    assert page.inner_text("h1").startswith("✔")
+    page.wait_for_selector("h1:has-text('✔')")  # the refusal had the same address
 
 
 def test_everything_works_without_scripts(browser: Browser, served: str, demo: Demo, tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/verify/code"): ABOUT_ONE,
     ("POST", "/verify/batch"): dict.fromkeys(ABOUT_ONE, 200),
     ("POST", "/verify/file"): dict.fromkeys(ABOUT_ONE, 200),
+    ("POST", "/verify/file/intact"): dict.fromkeys(ABOUT_ONE, 404),  # no PDF has no sealed version
+    ("POST", "/verify/file/report"): dict.fromkeys(ABOUT_ONE, 201),
+    ("POST", "/verify/report"): dict.fromkeys(ABOUT_ONE, 404),
     ("POST", "/licences/search"): dict.fromkeys(ABOUT_ONE, 200),
     ("GET", "/licences/{identifier}"): ABOUT_ONE,
     ("GET", "/licences/{identifier}/file"): ABOUT_ONE,
@@ -76,6 +79,7 @@ def send(registry: Registry, method: str, path: str, who: str, identifier: str) 
         "/verify/fields": {"identifier": identifier},
         "/verify/code": {"code": CODE_PREFIX + identifier},
         "/verify/batch": {"identifiers": [identifier]},
+        "/verify/report": {"number": "none", "code": "none"},
         "/licences/search": {"holder": {"code": COMPANY.code}},
         "/licences/{identifier}/operations": {"operation": "transfer_out"},
         "/licences/{identifier}/copies": {"until": until},
@@ -89,7 +93,7 @@ def send(registry: Registry, method: str, path: str, who: str, identifier: str) 
         headers["Authorization"] = ""
     if path == "/events/digest":
         address += "?until=1"
-    if path == "/verify/file":
+    if path.startswith("/verify/file"):
         reply = registry.call("POST", address, who, data=PURPOSE, files={"file": ("a.pdf", b"x")}, headers=headers)
     else:
         has_body = path in bodies and method != "GET"

@@ -13,7 +13,7 @@ from cert_registry.web.api_keys import KeysBody
 from tests.cert_registry.web.conftest import HEADERS, Registry
 from tests.cert_registry.world import business
 
-ADDRESSES = 24
+ADDRESSES = 27
 
 
 @pytest.mark.slow

@@ -179,9 +179,9 @@ def test_threads_that_wait_together_all_get_their_own_serial(services: PkiServic
         assert len(session.scalars(select(TimestampRow.id)).all()) == 40
 
 
-def test_a_database_that_fails_fails_every_waiting_thread(clock: Any) -> None:
+def test_a_database_that_fails_fails_every_waiting_thread(clock: Any, tmp_path: Path) -> None:
     """No table: each of the threads gets the database's own error, none waits for ever."""
-    register = TimestampRegister(Database("sqlite://"))
+    register = TimestampRegister(Database(f"sqlite:///{tmp_path / 'empty.db'}"))
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(register.take, DIGEST, TIMESTAMP_POLICY, clock) for _ in range(8)]
         assert all(isinstance(one.exception(30), DatabaseError) for one in asked)

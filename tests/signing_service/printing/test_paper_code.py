@@ -144,11 +144,12 @@ def test_an_old_list_vouches_for_no_key(maker: CodeMaker):
 
 def test_rolled_key(maker: CodeMaker):
     """A key that stopped signing still verifies what it signed, and nothing dated later."""
-    rolled = KeyList((replace(maker.key, until=NOW + timedelta(days=1)), CodeMaker().key), NOW)
-    assert read_code(maker.code().text, rolled, PREFIX, now=NOW + timedelta(days=90)).claims == CLAIMS
+    later = NOW + timedelta(days=90)
+    rolled = KeyList((replace(maker.key, until=NOW + timedelta(days=1)), CodeMaker().key), later)
+    assert read_code(maker.code().text, rolled, PREFIX, now=later).claims == CLAIMS
     late = maker.code(issued_at=NOW + timedelta(days=2))
     with pytest.raises(KeyNotInForce):
-        read_code(late.text, rolled, PREFIX, now=NOW + timedelta(days=90))
+        read_code(late.text, rolled, PREFIX, now=later)
 
 
 def test_expired(maker: CodeMaker):

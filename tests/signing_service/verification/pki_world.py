@@ -16,6 +16,7 @@ from pyhanko.sign.signers.pdf_cms import SimpleSigner
 from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+FOUNDED = datetime(2008, 1, 1, tzinfo=UTC)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 END = datetime(2034, 1, 1, tzinfo=UTC)
 
@@ -65,7 +66,7 @@ def authority(common: str, issuer: Party | None = None) -> Party:
         .issuer_name(issuer.certificate.subject if issuer else name(common))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(START)
+        .not_valid_before(FOUNDED)
         .not_valid_after(END)
         .add_extension(x509.BasicConstraints(True, None), critical=True)
         .add_extension(usage(ca=True), critical=True)

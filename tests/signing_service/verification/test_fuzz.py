@@ -113,6 +113,17 @@ def test_revocation_lists(saying_revoked, policy, world, data):
     assert asked(policy, world, [mutated(data.draw, saying_revoked)]).state in ("revoked", "unknown")
 
 
+def test_a_version_that_nobody_knows_is_not_read(saying_revoked, policy, world):
+    """Found by the test above: the library has an error of its own for it."""
+    start = saying_revoked.index(b"\x02\x01\x01")
+    unknown = saying_revoked[: start + 2] + b"\x00" + saying_revoked[start + 3 :]
+    assert asked(policy, world, [unknown]).state == "unknown"
+    der = world.seal.der
+    start = der.index(b"\xa0\x03\x02\x01\x02")
+    with pytest.raises(ValueError, match="9 is not a valid"):
+        load(der[: start + 4] + b"\x09" + der[start + 5 :])
+
+
 @pytest.fixture(scope="module")
 def answering_revoked(world) -> bytes:
     builder = ocsp.OCSPResponseBuilder().add_response(

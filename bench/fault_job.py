@@ -39,6 +39,7 @@ from signing_service.approvals.errors import CaseExists
 from signing_service.approvals.intake import CaseRequest, OpenedCase, accept, open_case
 from signing_service.approvals.register import ApprovalCase
 from signing_service.approvals.rules import CaseState, StepState
+from signing_service.errors import Text
 from signing_service.kernel.clock import SystemClock
 from signing_service.kernel.outbox import deliver
 from signing_service.pki.tsp_client import TimestampUnreachable
@@ -88,7 +89,7 @@ def no_database() -> None:
 
 
 def no_tsa() -> None:
-    raise TimestampUnreachable("http://tsa.example.test/tsa", "connection refused")
+    raise TimestampUnreachable("http://tsa.example.test/tsa", Text("连接被拒绝。", "Connection refused."))
 
 
 def put_in(stage: Stage, fault: str, at: int) -> tuple[Stage, Events, Events]:

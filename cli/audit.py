@@ -143,6 +143,75 @@ def erase(
         typer.echo(Text(f"已删除 {done} 条记录中的个人信息。", f"Erased the person in {done} entries.").in_(language))
 
 
+@app.command()
+def renewals(
+    ctx: typer.Context,
+    run: Annotated[bool, typer.Option("--run", help="Renew now what is due, as the worker does.")] = False,
+    within: Annotated[int, typer.Option(min=1, max=36500, help="Days before its end that a document is due.")] = 180,
+    as_json: Json = False,
+) -> None:
+    """Which stored documents need a new archive timestamp, and by when; with --run they get it.
+
+    A new revision is stored beside the old file, which stays as it is. Killed, it goes on with the next one when it is
+    run again. Exit code 1 where a document could not be renewed.
+    """
+    from datetime import timedelta
+
+    from cli.own_services import OwnTimestamper
+    from cli.renewal_report import lines, report
+    from cli.renewing import Renewals
+    from cli.stage import open_stage
+
+    stage = open_stage(home_settings(ctx))
+    try:
+        work = Renewals(stage, OwnTimestamper(stage.pki.tsa), timedelta(days=within))
+        done = work.run(at_once=True) if run else work.only_look()
+        told = report(stage, done, timedelta(days=within))
+    finally:
+        stage.close()
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        for line in lines(told):
+            typer.echo(line.in_(_language(ctx)))
+    if done.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def retention(
+    ctx: typer.Context,
+    run: Annotated[bool, typer.Option("--run", help="Delete now what is to be deleted, as the worker does.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Which data was kept long enough, by the home's schedule, and what happens to it then."""
+    from cert_registry.audit.retention import THEN_WORDS, delete_due, what_is_due
+    from cli.due_work import schedule
+    from signing_service.kernel.clock import SystemClock
+    from signing_service.kernel.database import Database
+
+    settings, language = home_settings(ctx), _language(ctx)
+    classes, now, database = schedule(settings), SystemClock().now(), Database(settings.database_url)
+    try:
+        with database.write() as session:
+            found = what_is_due(session, classes, now)
+            gone = delete_due(session, classes, now) if run else {}
+    finally:
+        database.close()
+    if as_json:
+        rows = [
+            {"kind": each.kind, "count": each.count, "kept_until": each.by.isoformat(), "then": each.then.value}
+            for each in found
+        ]
+        typer.echo(json.dumps({"due": rows, "deleted": gone}, ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        words, then = each.words.in_(language), THEN_WORDS[each.then].in_(language)
+        typer.echo(f"{each.count} {words} ({each.by}): {then}" + (" ✔" if each.kind in gone else ""))
+    if not found:
+        typer.echo(Text("没有保存期满的数据。", "No data has been kept to its end.").in_(language))
+
+
 def _wanted(about: list[str], files: dict[str, bytes], held: list[int]) -> Wanted:
     from cert_registry.audit.export import Wanted
 

@@ -15,6 +15,7 @@ from cert_registry.audit.supervision_orders import SupervisionBook
 from cert_registry.web.supervision_parts import SupervisionParts
 from cli.case_sealing import case_sealing
 from cli.data_keys import load_ring, unwrap
+from cli.due_work import due_rows
 from cli.operation_metrics import operation_readings
 from cli.registry_parts import RegistryDesk
 from cli.sandbox import sandbox_of
@@ -61,7 +62,9 @@ def make_web_app(settings: Settings, url: str) -> FastAPI:
     service = _signing_parts(stage, tokens, desk, url, metrics)
     parts = registry.parts(tokens, service, url, sandbox_of(stage), desk.browsers)
     book = SupervisionBook(stage.database, stage.clock, AuditLog())
-    supervision = SupervisionParts(current=desk.browsers.current, work=stage.work, book=book)
+    supervision = SupervisionParts(
+        current=desk.browsers.current, work=stage.work, book=book, due=lambda: due_rows(stage)
+    )
     made = create_app(replace(parts, supervision=supervision, wake_bulk=lambda: wake_bulk(settings)))
     return made
 

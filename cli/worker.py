@@ -1,6 +1,7 @@
 """The worker's tasks: approvals become licences, CRLs are published, events numbered, unprinted copies given back; due
 successions of bodies carried out, open uses of seals and open verification reports ended, custody's stops kept in step
-with the seal register, the audit log's tree grown and witnessed. Bulk issue and webhooks are in cli/slow_workers."""
+with the seal register, the audit log's tree grown and witnessed, documents renewed before their timestamps end, what
+was kept long enough deleted. Bulk issue and webhooks are in cli/slow_workers."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ from collections.abc import Callable
 from cert_registry.licences.events import sequence
 from cert_registry.licences.from_approval import TOPIC
 from cli.certificate_warnings import certificate_warnings
+from cli.due_work import retention_work
 from cli.evidence_log import home_checkpoints, keep_evidence
 from cli.notice_tasks import notice_work
 from cli.registry_parts import RegistryDesk
+from cli.renewing import renewal_work
 from cli.sandbox import SAMPLES, make_sandbox_samples
 from cli.seal_stops import SealStops
 from cli.stage import http_timestamper, open_stage
@@ -35,7 +38,8 @@ _LOG = logging.getLogger(__name__)
 OUTBOX, CRLS, EVENTS, COPIES, CHANNEL = "outbox", "crls", "events", "copies", "channel.resume"
 ENDINGS = "endings"
 REPORTS = "verification.reports"
-EVIDENCE, CALLBACKS = "evidence", "cases.callbacks"
+EVIDENCE, CALLBACKS, RENEWALS = "evidence", "cases.callbacks", "archive.renewals"
+RETENTION = "retention"
 SUCCESSIONS, STOPS, USES = "seals.successions", "seals.stops", "seals.uses"
 
 
@@ -76,6 +80,8 @@ def make_worker(settings: Settings, url: str) -> Worker:
         CHANNEL: desk.delivery.resume, OUTBOX: hand_on, CRLS: publish, EVENTS: number_events, COPIES: return_copies,
         ENDINGS: certificate_warnings(stage.database, stage.clock),
         EVIDENCE: keep_log, REPORTS: end_reports,
+        RENEWALS: renewal_work(stage, http_timestamper(settings, url)),
+        RETENTION: retention_work(stage),
         CALLBACKS: lambda *_rows: callbacks.run(),
         **notice_work(stage),
         **seal_work(settings, stage.seal_register(), stage.custody),

@@ -40,7 +40,7 @@ class SupervisionParts:
     current: Callable[[Request], LoggedIn]
     work: Casework
     book: SupervisionBook
-    due: Callable[[], Sequence[DueRow]] = tuple
+    due: Callable[[], Sequence[DueRow]]
 
     def auditor(self, request: Request) -> LoggedIn:
         """Raises RoleMissing, logged, for anybody else; SessionEnded."""

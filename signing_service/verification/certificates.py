@@ -35,14 +35,11 @@ _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
 class Certificate:
-    """One certificate. Equality and hash go by its DER bytes. Raises ValueError for what cannot be read."""
+    """One certificate. Equality and hash go by its DER bytes."""
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        try:
-            self.x509 = x509.load_der_x509_certificate(der)
-        except x509.InvalidVersion as error:
-            raise ValueError(str(error)) from error
+        self.x509 = x509.load_der_x509_certificate(der)
         self.serial = self.x509.serial_number
         self.subject = self.x509.subject.public_bytes()
         self.issuer = self.x509.issuer.public_bytes()
@@ -151,7 +148,9 @@ def load(der: bytes) -> Certificate | None:
     """None when the bytes are no certificate that a careful reader accepts."""
     try:
         return Certificate(der)
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType
+    ):  # fmt: skip
         return None
 
 

@@ -120,8 +120,8 @@ def test_a_version_that_nobody_knows_is_not_read(saying_revoked, policy, world):
     assert asked(policy, world, [unknown]).state == "unknown"
     der = world.seal.der
     start = der.index(b"\xa0\x03\x02\x01\x02")
-    with pytest.raises(ValueError, match="9 is not a valid"):
-        load(der[: start + 4] + b"\x09" + der[start + 5 :])
+    assert load(der) is not None
+    assert load(der[: start + 4] + b"\x09" + der[start + 5 :]) is None
 
 
 @pytest.fixture(scope="module")

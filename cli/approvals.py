@@ -6,23 +6,25 @@ number (办件编号) or a case id.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cli.approvals_parts import (
+    ORGANISATION,
+    RESIDENT,
+    actor_named,
+    applicant_of,
+    case_id_named,
+    casework,
+    pairs,
+    plain,
+    read_bytes,
+)
 from cli.pki_home import print_rows
-from signing_service.errors import SigningServiceError, Text
-
-if TYPE_CHECKING:
-    from signing_service.approvals.casework import Casework
-    from signing_service.approvals.rules import Actor
+from signing_service.errors import Text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -33,19 +35,13 @@ Basis = Annotated[str, typer.Option("--basis", help="Legal basis.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
-class ApprovalsUsage(SigningServiceError):
-    """An option or file that cannot be followed."""
-
-    code = "approvals_usage"
-
-
 # --- seeing ----------------------------------------------------------------------------------------------------
 
 
 @app.command("matters")
 def matters(ctx: typer.Context, as_json: Json = False) -> None:
     """The matters (事项) that cases can be opened for."""
-    with _work(ctx) as work:
+    with casework(ctx) as work:
         rows = [
             {
                 "code": one.code,
@@ -63,7 +59,7 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
     """Cases under way, the most urgent first, with their cards."""
     from signing_service.approvals.course_view import running_cases
 
-    with _work(ctx) as work:
+    with casework(ctx) as work:
         rows = [
             {
                 "case": view.number, "card": view.card.value, "state": view.words.in_(ctx.obj.language),
@@ -79,9 +75,9 @@ def show(ctx: typer.Context, case: Case) -> None:
     """One case: state, deadlines, steps, notices; as JSON."""
     from signing_service.approvals.course_view import view_case
 
-    with _work(ctx) as work:
-        view = view_case(work, _case_id(work, case))
-    typer.echo(json.dumps(_plain(view), ensure_ascii=False, indent=2))
+    with casework(ctx) as work:
+        view = view_case(work, case_id_named(work, case))
+    typer.echo(json.dumps(plain(view), ensure_ascii=False, indent=2))
 
 
 @app.command("conversions")
@@ -89,7 +85,7 @@ def conversions(ctx: typer.Context, as_json: Json = False) -> None:
     """Simulated approvals whose conditions are complete and that are not yet formal."""
     from signing_service.approvals.simulated import pending_conversions
 
-    with _work(ctx) as work:
+    with casework(ctx) as work:
         rows = [
             {"case": one.number, "card": one.card.value, "due": one.due.day.isoformat()}
             for one in pending_conversions(work)
@@ -105,24 +101,32 @@ def open_(
     ctx: typer.Context,
     matter: Annotated[str, typer.Option("--matter", help="Code of the matter, see `approvals matters`.")],
     applicant: Annotated[str, typer.Option("--applicant", help="Name of the applicant.")],
-    code: Annotated[str, typer.Option("--code", help="Unified social credit code; of a company only.")],
     by: As,
+    code: Annotated[str, typer.Option("--code", help="Unified social credit code; of an organisation only.")] = "",
+    person: Annotated[
+        bool, typer.Option("--person", help="A natural person: the number is asked for, or read from --number-fd.")
+    ] = False,
+    number_type: Annotated[
+        str, typer.Option(help="Kind of the person's number (GB/T 36903): 111 resident, 414 passport.")
+    ] = RESIDENT,
+    number_fd: Annotated[int | None, typer.Option("--number-fd", help="Open file descriptor with the number.")] = None,
     field: Annotated[list[str] | None, typer.Option("--field", help="NAME=VALUE; may be repeated.")] = None,
     given: Annotated[Path | None, typer.Option("--file", help="The PDF to sign and seal itself.")] = None,
     commitment: Annotated[Path | None, typer.Option("--commitment", help="Letter of commitment (simulated).")] = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="A simulated approval (模拟审批).")] = False,
     basis_case: Annotated[str, typer.Option("--basis-case", help="The case that it builds on.")] = "",
 ) -> None:
-    """Take a case in. Prints its number and the query code, which is shown this once."""
-    from signing_service.approvals.applicants import Applicant
+    """Take a case in. Prints its number and the query code, which is shown this once. A person's number is never an
+    argument: other users of the machine could read it there."""
     from signing_service.approvals.intake import CaseRequest, open_case
 
-    with _work(ctx) as work:
+    who = applicant_of(ctx, applicant, code, number_type if person else ORGANISATION, number_fd)
+    with casework(ctx) as work:
         request = CaseRequest(
-            matter, Applicant(applicant, code), _pairs(field or []), given=_read(given), commitment=_read(commitment),
-            simulated=simulated, basis_case=_case_id(work, basis_case) if basis_case else "",
+            matter, who, pairs(field or []), given=read_bytes(given), commitment=read_bytes(commitment),
+            simulated=simulated, basis_case=case_id_named(work, basis_case) if basis_case else "",
         )  # fmt: skip
-        opened = open_case(work, request, _actor(work, by))
+        opened = open_case(work, request, actor_named(work, by))
     typer.echo(
         json.dumps({"case": opened.number, "id": opened.case_id, "query_code": opened.query_code}, ensure_ascii=False)
     )
@@ -134,8 +138,8 @@ def accept(ctx: typer.Context, case: Case, by: As) -> None:
     from signing_service.approvals.course import begin_review
     from signing_service.approvals.intake import accept as accept_case
 
-    with _work(ctx) as work:
-        found, actor = _case_id(work, case), _actor(work, by)
+    with casework(ctx) as work:
+        found, actor = case_id_named(work, case), actor_named(work, by)
         accept_case(work, found, actor)
         begin_review(work, found, actor)
 
@@ -145,8 +149,8 @@ def review(ctx: typer.Context, case: Case, by: As) -> None:
     """Put an accepted case into review, where `accept` was cut short before that."""
     from signing_service.approvals.course import begin_review
 
-    with _work(ctx) as work:
-        begin_review(work, _case_id(work, case), _actor(work, by))
+    with casework(ctx) as work:
+        begin_review(work, case_id_named(work, case), actor_named(work, by))
 
 
 @app.command("refuse")
@@ -154,8 +158,8 @@ def refuse(ctx: typer.Context, case: Case, by: As, reason: Reason) -> None:
     """Refuse to accept a case (不予受理)."""
     from signing_service.approvals.intake import refuse as refuse_case
 
-    with _work(ctx) as work:
-        refuse_case(work, _case_id(work, case), _actor(work, by), reason)
+    with casework(ctx) as work:
+        refuse_case(work, case_id_named(work, case), actor_named(work, by), reason)
 
 
 @app.command("ask")
@@ -168,8 +172,8 @@ def ask(
     """Tell the applicant everything that is missing (一次性告知)."""
     from signing_service.approvals.material_notices import ask_material
 
-    with _work(ctx) as work:
-        repeated = ask_material(work, _case_id(work, case), _actor(work, by), item)
+    with casework(ctx) as work:
+        repeated = ask_material(work, case_id_named(work, case), actor_named(work, by), item)
     if repeated:
         message = Text(
             "这是第二次告知,已标记并可被监察查看。", "This is a second notice: it is marked for supervision."
@@ -182,8 +186,8 @@ def withdraw(ctx: typer.Context, case: Case, by: As, reason: Reason) -> None:
     """The applicant takes the case back."""
     from signing_service.approvals.intake import withdraw as withdraw_case
 
-    with _work(ctx) as work:
-        withdraw_case(work, _case_id(work, case), _actor(work, by), reason)
+    with casework(ctx) as work:
+        withdraw_case(work, case_id_named(work, case), actor_named(work, by), reason)
 
 
 @app.command("query-code")
@@ -196,8 +200,8 @@ def query_code(
     """Replace a lost query code (查询码). All old ones end."""
     from signing_service.approvals.access import replace_code
 
-    with _work(ctx) as work:
-        typer.echo(replace_code(work, _case_id(work, case), _actor(work, by), identity_check=identity))
+    with casework(ctx) as work:
+        typer.echo(replace_code(work, case_id_named(work, case), actor_named(work, by), identity_check=identity))
 
 
 # --- the clock -------------------------------------------------------------------------------------------------
@@ -208,8 +212,8 @@ def pause(ctx: typer.Context, case: Case, by: As, reason: Reason, basis: Basis) 
     """Stop the clock for a special procedure (特别程序)."""
     from signing_service.approvals.clock_changes import pause as pause_clock
 
-    with _work(ctx) as work:
-        pause_clock(work, _case_id(work, case), _actor(work, by), reason=reason, legal_basis=basis)
+    with casework(ctx) as work:
+        pause_clock(work, case_id_named(work, case), actor_named(work, by), reason=reason, legal_basis=basis)
 
 
 @app.command("resume")
@@ -217,8 +221,8 @@ def resume(ctx: typer.Context, case: Case, by: As) -> None:
     """The special procedure is over."""
     from signing_service.approvals.clock_changes import resume as resume_clock
 
-    with _work(ctx) as work:
-        resume_clock(work, _case_id(work, case), _actor(work, by))
+    with casework(ctx) as work:
+        resume_clock(work, case_id_named(work, case), actor_named(work, by))
 
 
 @app.command("extend")
@@ -233,8 +237,10 @@ def extend(
     """Extend the deadline (延期)."""
     from signing_service.approvals.clock_changes import extend as extend_clock
 
-    with _work(ctx) as work:
-        extend_clock(work, _case_id(work, case), _actor(work, by), days=days, reason=reason, legal_basis=basis)
+    with casework(ctx) as work:
+        extend_clock(
+            work, case_id_named(work, case), actor_named(work, by), days=days, reason=reason, legal_basis=basis
+        )
 
 
 # --- after the release -----------------------------------------------------------------------------------------
@@ -245,8 +251,8 @@ def complete(ctx: typer.Context, case: Case, by: As) -> None:
     """A simulated approval's conditions are complete: it has to be formal within five working days."""
     from signing_service.approvals.simulated import conditions_complete
 
-    with _work(ctx) as work:
-        typer.echo(conditions_complete(work, _case_id(work, case), _actor(work, by)).day.isoformat())
+    with casework(ctx) as work:
+        typer.echo(conditions_complete(work, case_id_named(work, case), actor_named(work, by)).day.isoformat())
 
 
 @app.command("convert")
@@ -256,8 +262,8 @@ def convert(
     """Recall a simulated approval because the formal case replaces it."""
     from signing_service.approvals.simulated import convert as convert_case
 
-    with _work(ctx) as work:
-        convert_case(work, _case_id(work, case), _case_id(work, formal), _actor(work, by))
+    with casework(ctx) as work:
+        convert_case(work, case_id_named(work, case), case_id_named(work, formal), actor_named(work, by))
 
 
 @app.command("formal")
@@ -265,8 +271,8 @@ def formal(ctx: typer.Context, case: Case, by: As) -> None:
     """Open the formal case of a simulated approval whose conditions are complete; its release recalls the simulated."""
     from signing_service.approvals.conversion import open_formal
 
-    with _work(ctx) as work:
-        opened = open_formal(work, _case_id(work, case), _actor(work, by))
+    with casework(ctx) as work:
+        opened = open_formal(work, case_id_named(work, case), actor_named(work, by))
     typer.echo(
         json.dumps({"case": opened.number, "id": opened.case_id, "query_code": opened.query_code}, ensure_ascii=False)
     )
@@ -277,8 +283,8 @@ def recall(ctx: typer.Context, case: Case, by: As, reason: Reason) -> None:
     """Recall a sealed document; every verification says so from now on."""
     from signing_service.approvals.simulated import recall as recall_case
 
-    with _work(ctx) as work:
-        recall_case(work, _case_id(work, case), _actor(work, by), reason)
+    with casework(ctx) as work:
+        recall_case(work, case_id_named(work, case), actor_named(work, by), reason)
 
 
 # --- online platforms and notices ------------------------------------------------------------------------------
@@ -298,11 +304,11 @@ def platform(
 
     if bool(end) == bool(matter):
         raise typer.BadParameter("name matters with --matter, or a reason with --end")
-    with _work(ctx) as work:
+    with casework(ctx) as work:
         if end:
-            end_platform(work, client, _actor(work, by), end)
+            end_platform(work, client, actor_named(work, by), end)
         else:
-            allow_platform(work, client, matter or [], _actor(work, by), may_route=own_route)
+            allow_platform(work, client, matter or [], actor_named(work, by), may_route=own_route)
 
 
 @app.command("notices")
@@ -314,7 +320,7 @@ def notices(
     """Notices that were given up, with the cause; addresses are never shown."""
     from signing_service.people.notice_outbox import not_delivered, replay_notice
 
-    with _work(ctx) as work:
+    with casework(ctx) as work:
         if replay:
             with work.database.write() as session:
                 replay_notice(session, replay, work.clock.now())
@@ -324,70 +330,3 @@ def notices(
                 for one in not_delivered(session)
             ]
     print_rows(rows, as_json)
-
-
-# --- what they share -------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _work(ctx: typer.Context) -> Iterator[Casework]:
-    """Casework on the home's database, with its calendar file; custody is reached when a sealed number is needed."""
-    from cli.home_casework import home_casework
-    from signing_service.kernel.database import Database
-    from signing_service.settings import load_settings
-
-    settings = load_settings(ctx.obj.home)
-    database = Database(settings.database_url)
-    try:
-        yield home_casework(settings, database)
-    finally:
-        database.close()
-
-
-def _actor(work: Casework, officer: str) -> Actor:
-    """The officer with department and roles as the people register has them now."""
-    from signing_service.approvals.rules import Actor
-    from signing_service.people.register import PeopleRegister
-
-    people = PeopleRegister(work.database, work.clock, work.audit)
-    with work.database.read() as session:
-        known = people.officer(session, officer)
-        roles = frozenset(role.value for role in people.roles_of(session, officer))
-        return Actor(known.id, known.department_id, roles)
-
-
-def _case_id(work: Casework, case: str) -> str:
-    from signing_service.approvals.casework import case_id_of
-
-    with work.database.read() as session:
-        return case_id_of(session, case)
-
-
-def _pairs(entries: Sequence[str]) -> dict[str, str]:
-    pairs = dict(entry.partition("=")[::2] for entry in entries)
-    if not all("=" in entry for entry in entries):
-        raise typer.BadParameter("fields are written NAME=VALUE")
-    return pairs
-
-
-def _read(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as failure:
-        raise ApprovalsUsage(
-            Text(f"无法读取 {path}。", f"{path} cannot be read."),
-            why=Text(f"原因:{failure.strerror}。", f"Cause: {failure.strerror}."),
-        ) from failure
-
-
-def _plain(value: Any) -> Any:
-    """A view as JSON: dates in ISO 8601, words in both languages."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    return value.value if isinstance(value, Enum) else value

@@ -22,10 +22,11 @@ from signing_service.errors import SigningServiceError, Text
 from signing_service.evidence.checkpoint import LogKey
 from signing_service.evidence.log_checkpoints import LogCheckpoints, LogSigner
 from signing_service.evidence.log_tree import sequence_entries
-from signing_service.evidence.mail_witness import MailServer, MailWitness
+from signing_service.evidence.mail_witness import MailWitness
 from signing_service.evidence.witness import FolderWitness, ServerWitness, Witness
 from signing_service.kernel.database import Database
 from signing_service.kernel.outbound import Outbound, OutboundPolicy
+from signing_service.kernel.smtp import MailServer
 from signing_service.pades.ports import Timestamper
 from signing_service.pki.certificates import CertificateRow
 from signing_service.settings import Settings

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from signing_service.errors import SigningServiceError, Text
+from signing_service.kernel.smtp import Security
 
 FILE_NAME = "settings.toml"
 Profile = Literal["demo", "production"]
 UnknownStatus = Literal["refuse", "accept"]
-MailSecurity = Literal["tls", "starttls", "none"]
 OWN_TSA = "own"
 """Among `timestamp_urls`: our own timestamp authority."""
 MOST_TSAS = 5
@@ -57,7 +57,7 @@ class MailSettings:
 
     host: str
     port: int
-    security: MailSecurity
+    security: Security
     sender: str
     user: str
     password_file: Path
@@ -174,7 +174,7 @@ def _mail(home: Path, path: Path, given: dict[str, str]) -> MailSettings:
     host, _, port = given["mail_server"].rpartition(":")
     if not host or not port.isdecimal():
         raise SettingsUnreadable(path, "mail_server is written HOST:PORT")
-    ways: dict[str, MailSecurity] = {"tls": "tls", "starttls": "starttls", "none": "none"}
+    ways: dict[str, Security] = {"tls": "tls", "starttls": "starttls", "none": "none"}
     security = ways.get(given.get("mail_security", "tls"))
     if security is None:
         raise SettingsUnreadable(path, "mail_security must be tls, starttls or none")

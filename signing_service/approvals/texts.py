@@ -27,7 +27,8 @@ def texts_of(
     needed = matter.required_fields if not title else matter.required_in_body
     missing = sorted(name for name in needed if not values.get(name, "").strip())
     if missing:
-        raise RequestIncomplete(Text("缺少 " + "、".join(missing), ", ".join(missing) + " missing"))
+        labels = "、".join(matter.labels.get(name, name) for name in missing)
+        raise RequestIncomplete(Text("缺少 " + labels, ", ".join(missing) + " missing"))
     heading = title or fill(matter.reply_title, values)
     return {
         "title": f"{heading}（模拟）" if simulated else heading,

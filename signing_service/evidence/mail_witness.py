@@ -7,33 +7,16 @@ that he holds (`zhengyin audit verify --checkpoint`). The message is plain text,
 from __future__ import annotations
 
 import smtplib
-import ssl
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from pathlib import Path
-from typing import Literal
 
 from signing_service.evidence.checkpoint import LogKey, opened
 from signing_service.evidence.witness import WitnessUnavailable
+from signing_service.kernel.smtp import MailServer, connected
 
-Security = Literal["tls", "starttls", "none"]
 ATTACHMENT = "checkpoint.txt"
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """`password_file`: owner-only, read when it is used; none: no log-in. `security` none is for the same machine."""
-
-    host: str
-    port: int
-    security: Security = "tls"
-    user: str = ""
-    password_file: Path | None = None
-    timeout_seconds: float = 20.0
 
 
 class MailWitness:
@@ -53,9 +36,9 @@ class MailWitness:
         """Hand the note to the mail server; the receipt is the message's id. Raises WitnessUnavailable."""
         message = self._message(note)
         try:
-            with self._connection() as connection:
+            with connected(self._server) as connection:
                 connection.send_message(message)
-        except (OSError, smtplib.SMTPException) as failure:
+        except (OSError, smtplib.SMTPException, ValueError) as failure:
             raise WitnessUnavailable(self.name, _said(failure)) from failure
         return str(message["Message-ID"])
 
@@ -73,25 +56,6 @@ class MailWitness:
         )
         message.add_attachment(note.encode(), maintype="application", subtype="octet-stream", filename=ATTACHMENT)
         return message
-
-    def _connection(self) -> smtplib.SMTP:
-        server, context = self._server, ssl.create_default_context()
-        if server.security == "tls":
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, timeout=server.timeout_seconds, context=context
-            )
-        else:
-            connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_seconds)
-        try:
-            if server.security == "starttls":
-                connection.starttls(context=context)
-            if server.password_file is not None:
-                connection.login(server.user, server.password_file.read_text("utf-8").strip())
-        except BaseException:
-            with suppress(OSError, smtplib.SMTPException):
-                connection.close()
-            raise
-        return connection
 
 
 def _said(failure: Exception) -> str:

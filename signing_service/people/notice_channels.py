@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import smtplib
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,10 +20,10 @@ from typing import Protocol
 
 from signing_service.errors import Text
 from signing_service.kernel.blobs import write_atomically
+from signing_service.kernel.smtp import MailServer, connected
 from signing_service.settings import MailSettings, Settings
 
 SMS, MAIL, SCREEN = "sms", "mail", "screen"
-SMTP_SECONDS = 15.0
 LINES_ON_SCREEN = 40
 
 
@@ -64,7 +63,7 @@ class SmtpMail:
 
     def send(self, message: Message) -> None:
         try:
-            with self._connected() as server:
+            with connected(self._server()) as server:
                 server.send_message(self._mail(message))
         except smtplib.SMTPRecipientsRefused as failure:
             code = next(iter(failure.recipients.values()))[0]
@@ -74,22 +73,10 @@ class SmtpMail:
         except (smtplib.SMTPException, OSError, ValueError) as failure:
             raise NoticeFailed(type(failure).__name__) from None
 
-    def _connected(self) -> smtplib.SMTP:
-        settings = self.settings
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-        if settings.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=SMTP_SECONDS, context=context)
-        else:
-            server = smtplib.SMTP(settings.host, settings.port, timeout=SMTP_SECONDS)
-        try:
-            if settings.security == "starttls":
-                server.starttls(context=context)
-            if settings.user:
-                server.login(settings.user, settings.password_file.read_text(encoding="utf-8").strip())
-        except BaseException:
-            server.close()
-            raise
-        return server
+    def _server(self) -> MailServer:
+        given = self.settings
+        password = given.password_file if given.user else None
+        return MailServer(given.host, given.port, given.security, given.user, password, given.ca_file)
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()

@@ -27,6 +27,7 @@ from signing_service.people.rules import Role, require_role
 from signing_service.people.sessions import LoggedIn
 from signing_service.web.browser_session import BrowserSessions
 from signing_service.web.case_acts import ACTS, Given, acts_for
+from signing_service.web.case_intake_pages import add_intake
 from signing_service.web.error_edge import NotFound
 
 PAGE = 50
@@ -48,6 +49,7 @@ def router(parts: CasePageParts) -> APIRouter:
     """Officers see their department's cases; acts take the clerk's role."""
     routes = APIRouter(prefix="/desk/cases", tags=["cases"])
     _add_table(routes, parts)
+    add_intake(routes, parts.browsers, parts.work)
     _add_course(routes, parts)
     _add_acts(routes, parts)
     return routes

@@ -52,6 +52,7 @@ def test_what_was_agreed_passes(prepared, original, expected):
 
 
 def test_a_swapped_file_is_refused(original, certificate, usb_keys, expected):
+    """B24: what was altered after it was prepared is not signed."""
     other = make(usb_keys.form("另一份文件"), certificate, usb_keys)
     with pytest.raises(errors.DocumentDiffers):
         review(other, original, expected)

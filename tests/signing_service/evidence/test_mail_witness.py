@@ -23,10 +23,11 @@ from sqlalchemy import select
 from cli.home import free_port
 from signing_service.evidence.checkpoint import opened
 from signing_service.evidence.log_checkpoints import LogCheckpoints, LogSigner, LogWitnessed
-from signing_service.evidence.mail_witness import MailServer, MailWitness
+from signing_service.evidence.mail_witness import MailWitness
 from signing_service.evidence.witness import WitnessUnavailable
 from signing_service.evidence.witness_health import OLD, unwitnessed
 from signing_service.kernel.database import Database
+from signing_service.kernel.smtp import MailServer
 
 from .test_log_checkpoints import AT, KEY, TOKEN, log
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import event
 
+from cert_registry.licences.holder_vault import AesHolderVault
 from cli.outside_parts import outside_check
 from signing_service.agent.officer_key import OfficerKey
 from signing_service.agent.paired_servers import PairedServers
@@ -79,7 +80,10 @@ class Office:
         Base.metadata.create_all(self.database.engine)
         self.people = PeopleRegister(self.database, self.clock, self.audit)
         self.certificates = CertificateRegister(self.database, self.clock, self.audit)
-        self.work = Casework(self.database, LocalBlobs(folder / "blobs"), self.clock, MatterCatalogue.read())
+        self.vault = AesHolderVault({1: bytes(32)})
+        self.work = Casework(
+            self.database, LocalBlobs(folder / "blobs"), self.clock, MatterCatalogue.read(), personal_numbers=self.vault
+        )
         self.identity = load_identity(folder / "channel" / "server.key")
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))

@@ -86,7 +86,9 @@ def test_the_table_filters_sorts_and_exports(office, clerk):
     page = clerk.get("/desk/cases?sort=number").text
     assert page.index(first.number) < page.index(second.number)
     answer = clerk.get("/desk/cases.csv?sort=number")
-    assert answer.headers["content-disposition"].startswith("attachment")
+    disposition = answer.headers["content-disposition"]
+    assert disposition.startswith("attachment")
+    assert "filename*=UTF-8''%E5%8A%9E%E4%BB%B6-" in disposition, "B51: a Chinese name"
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert [row[0] for row in rows] == ["办件编号", first.number, second.number]
     assert rows[2][2] == "'=HYPERLINK(示例)", "a spreadsheet must not run a cell"

@@ -193,7 +193,7 @@ def test_a_wrong_number_and_a_wrong_code_get_the_same_answer_and_then_a_pause(se
 
     def answer(number: str, code: str) -> tuple[int, str]:
         reply = client.post("/case", data={"number": number, "code": code})
-        return reply.status_code, reply.text.replace(number, "")
+        return reply.status_code, reply.text.replace(f'value="{number}"', 'value=""')
 
     known = demo.report["case_number"]
     assert answer(known, "AAAA-AAAA") == answer("示办209900009999", "AAAA-AAAA")

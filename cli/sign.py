@@ -229,10 +229,11 @@ def _services(settings: Settings, level: str) -> tuple[Timestamper | None, Revoc
 
 
 def _require_not_revoked(settings: Settings, certificate: bytes) -> None:
-    """An outside CA is asked about its certificate before it is used. Raises OutsideRevoked, OutsideStatusUnknown."""
-    from signing_service.pki.origin_lookup import surely_not_from_outside
+    """By our register, and for an outside CA's by that CA. Raises CertificateRevoked, OutsideRevoked,
+    OutsideStatusUnknown."""
+    from signing_service.pki.origin_lookup import surely_usable
 
-    if surely_not_from_outside(settings.database_url, certificate):
+    if surely_usable(settings.database_url, certificate):
         return
     from cli.outside_parts import outside_check
     from signing_service.kernel.clock import SystemClock
@@ -240,6 +241,6 @@ def _require_not_revoked(settings: Settings, certificate: bytes) -> None:
 
     database = Database(settings.database_url)
     try:
-        outside_check(settings, database, SystemClock()).require_if_outside(certificate)
+        outside_check(settings, database, SystemClock()).require_usable(certificate)
     finally:
         database.close()

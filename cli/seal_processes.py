@@ -18,6 +18,7 @@ from pathlib import Path
 
 from cli.home_blobs import home_blobs
 from cli.opened_home import open_custody, open_home
+from cli.outside_parts import outside_check
 from signing_service.custody.keys import SealKey
 from signing_service.kernel.audit_log import AuditLog
 from signing_service.kernel.clock import SystemClock
@@ -28,6 +29,7 @@ from signing_service.pades.batch_sealing import BatchSealer, Seals
 from signing_service.pades.batch_tables import SealBatch
 from signing_service.pades.ports import ManySigningKey
 from signing_service.pades.request import Level
+from signing_service.seals.holder_signature import SignedAuthorisation
 from signing_service.seals.register import SealRegister
 from signing_service.settings import Settings
 
@@ -102,35 +104,39 @@ def seal_in_process(work: Work) -> None:
 
 
 def home_seals(settings: Settings, book: BatchBook, batch: SealBatch, url: str = "") -> Seals:
-    """Key, TSA and evidence of the home for a batch; nothing of it is opened for B-B but custody."""
+    """Key, TSA and evidence of the home for a batch; for B-B custody alone is opened. A certificate that may
+    no longer be used, the seal's or a holder's, makes the batch wait, at every level."""
     custody = open_custody(settings)
+    standing = outside_check(settings, book.register.database, book.register.clock)
 
     @lru_cache(maxsize=16)
-    def key_of(list_id: str) -> SealKey:
+    def key_of(list_id: str) -> tuple[SealKey, list[bytes]]:
         authorisation = book.authorisation(batch, list_id)
-        return SealKey.of(custody, batch.seal_id, authorisation, document_type=batch.document_type)
+        signers = SignedAuthorisation.decode(authorisation).signatures if authorisation else ()
+        found = SealKey.of(custody, batch.seal_id, authorisation, document_type=batch.document_type)
+        return found, [found.certificate, *(each.certificate for each in signers)]
 
     def key(_batch: SealBatch, list_id: str) -> ManySigningKey:
-        return key_of(list_id)
+        return key_of(list_id)[0]
+
+    def require_usable(list_id: str) -> None:
+        for certificate in key_of(list_id)[1]:
+            standing.require_usable(certificate)
 
     level = Level(batch.level)
     if not level.needs_timestamp:
-        return Seals(key)
+        return Seals(key, require_usable=require_usable)
     from cli.own_services import OwnRevocation, OwnTimestamper, own_pki
 
     services = own_pki(settings)
     revocation = None
     if level.needs_revocation:
-        from cli.outside_parts import outside_check
-
-        register = services.authorities["issuing"].register
-        outside = outside_check(settings, register.database, register.clock)
-        revocation = OwnRevocation(services.evidence, outside)
+        revocation = OwnRevocation(services.evidence, standing)
     if url:
         from cli.stage import http_timestamper
 
-        return Seals(key, http_timestamper(settings, url), revocation)
-    return Seals(key, OwnTimestamper(services.tsa), revocation)
+        return Seals(key, http_timestamper(settings, url), revocation, require_usable)
+    return Seals(key, OwnTimestamper(services.tsa), revocation, require_usable)
 
 
 def this_worker(home: Path) -> str:

@@ -68,8 +68,8 @@ class SealUseOf:
 
 @dataclass(frozen=True, slots=True)
 class SealingDesk:
-    """What sealing needs: the home's settings, the book of uses, custody, a timestamp authority, what tells whether an
-    outside CA stands by the seal's or a holder's certificate, and the store: a sealed file lies there before its use
+    """What sealing needs: the home's settings, the book of uses, custody, a timestamp authority, what tells whether the
+    seal's and the holders' certificates may still be used, and the store: a sealed file lies there before its use
     is released, and whoever asks again after a crash is given that file, not a second seal."""
 
     settings: Settings
@@ -141,7 +141,7 @@ class SealingDesk:
         granted_by = signed.authorisation_id
         holders = [each.certificate for each in signed.signatures]
         for certificate in (SealKey.of(self.custody, seal_id, b"").certificate, *holders):
-            self.outside.require_if_outside(certificate)
+            self.outside.require_usable(certificate)
         request = UseRequest(
             use.reference, use.document_type, prepared.digest.hex(), use.actor, approver, authorisation=granted_by
         )

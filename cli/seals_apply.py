@@ -39,7 +39,7 @@ def apply(
     ] = "batch",
     out: Annotated[Path | None, typer.Option(help="Sealed files go here; default: beside, as NAME.sealed.pdf.")] = None,
     place: Annotated[
-        str, typer.Option(help="page=-1,right=20,bottom=20 (mm), keyword=盖章处, or free.")
+        str, typer.Option(help="page=-1,right=20,bottom=20 (mm), keyword=盖章处, free, field=NAME, or edge (骑缝章).")
     ] = DEFAULT_PLACE,
     level: Annotated[str, typer.Option(help="B-B, B-T, B-LT or B-LTA.")] = "B-T",
     key: Annotated[str, typer.Option(help="The holder's USB key (pkcs11:…): it signs the list of digests.")] = "",

@@ -63,19 +63,22 @@ def make_signature(
 
 
 def parse_place(text: str) -> AnyPlacing:
-    """`page=-1,right=20,bottom=20` (also left, top; mm), `keyword=TEXT`, or `free`. Raises SignUsage."""
-    from signing_service.pades.placing import AnchorPlacing, FreeSpotPlacing, Placing
+    """`page=-1,right=20,bottom=20` (also left, top, width, height; mm), `keyword=TEXT`, `free`, `field=NAME`, or
+    `edge` with first, last, side, bottom (骑缝章). Raises SignUsage."""
+    from signing_service.pades.placing import AnchorPlacing, FieldPlacing, FreeSpotPlacing, Placing
 
     if text == "free":
         return FreeSpotPlacing()
     if text.startswith("keyword="):
         return AnchorPlacing(text.removeprefix("keyword="))
+    if text.startswith("field=") and text != "field=":
+        return FieldPlacing(text.removeprefix("field="))
     pairs = dict(part.partition("=")[::2] for part in text.split(","))
-    if set(pairs) - {"page", "left", "right", "top", "bottom"} or not all(map(_is_number, pairs.values())):
-        raise SignUsage(
-            Text(f"看不懂位置“{text}”。", f'The place "{text}" is not understood.'),
-            Text(f"例如:{DEFAULT_PLACE}、keyword=盖章处、free。", f"Use: {DEFAULT_PLACE}, keyword=盖章处, or free."),
-        )
+    if "edge" in pairs:
+        return _edge(text, pairs)
+    known = {"page", "left", "right", "top", "bottom", "width", "height"}
+    if set(pairs) - known or not all(map(_is_number, pairs.values())):
+        raise _not_understood(text)
     across, up = ("left" if "left" in pairs else "right"), ("top" if "top" in pairs else "bottom")
     corner = {
         "leftbottom": "lower-left",
@@ -88,6 +91,29 @@ def parse_place(text: str) -> AnyPlacing:
         x_mm=float(pairs.get(across, "20")),
         y_mm=float(pairs.get(up, "20")),
         corner=corner[across + up],  # type: ignore[arg-type]
+        width_mm=float(pairs["width"]) if "width" in pairs else None,
+        height_mm=float(pairs["height"]) if "height" in pairs else None,
+    )
+
+
+def _edge(text: str, pairs: dict[str, str]) -> AnyPlacing:
+    """骑缝章: `edge` or `edge,first=0,last=-1,side=right,bottom=128`."""
+    from signing_service.pades.placing import SeamPlacing
+
+    numbers = {name: pairs[name] for name in ("first", "last", "bottom") if name in pairs}
+    side = pairs.get("side", "right")
+    is_known = not set(pairs) - {"edge", "first", "last", "bottom", "side"} and side in ("left", "right")
+    if pairs["edge"] or not is_known or not all(map(_is_number, numbers.values())):
+        raise _not_understood(text)
+    first, last = int(float(numbers.get("first", "0"))), int(float(numbers.get("last", "-1")))
+    return SeamPlacing(first, last, float(numbers.get("bottom", "128")), side)  # type: ignore[arg-type]
+
+
+def _not_understood(text: str) -> SignUsage:
+    ways = f"{DEFAULT_PLACE}; keyword=盖章处; free; field=NAME; edge,side=right,bottom=128"
+    return SignUsage(
+        Text(f"看不懂位置“{text}”。", f'The place "{text}" is not understood.'),
+        Text(f"可写:{ways}。", f"Use one of: {ways}."),
     )
 
 
@@ -203,10 +229,11 @@ def _services(settings: Settings, level: str) -> tuple[Timestamper | None, Revoc
 
 
 def _require_not_revoked(settings: Settings, certificate: bytes) -> None:
-    """An outside CA is asked about its certificate before it is used. Raises OutsideRevoked, OutsideStatusUnknown."""
-    from signing_service.pki.origin_lookup import surely_not_from_outside
+    """By our register, and for an outside CA's by that CA. Raises CertificateRevoked, OutsideRevoked,
+    OutsideStatusUnknown."""
+    from signing_service.pki.origin_lookup import surely_usable
 
-    if surely_not_from_outside(settings.database_url, certificate):
+    if surely_usable(settings.database_url, certificate):
         return
     from cli.outside_parts import outside_check
     from signing_service.kernel.clock import SystemClock
@@ -214,6 +241,6 @@ def _require_not_revoked(settings: Settings, certificate: bytes) -> None:
 
     database = Database(settings.database_url)
     try:
-        outside_check(settings, database, SystemClock()).require_if_outside(certificate)
+        outside_check(settings, database, SystemClock()).require_usable(certificate)
     finally:
         database.close()

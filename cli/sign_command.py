@@ -18,7 +18,7 @@ def sign(
     key: Annotated[str | None, typer.Option(help="A key on a token, as an RFC 7512 URI (pkcs11:…).")] = None,
     level: Annotated[str, typer.Option(help="B-B, B-T, B-LT or B-LTA.")] = DEFAULT_LEVEL,
     place: Annotated[
-        str, typer.Option(help="page=-1,right=20,bottom=20 (mm), keyword=盖章处, or free.")
+        str, typer.Option(help="page=-1,right=20,bottom=20 (mm), keyword=盖章处, free, field=NAME, or edge (骑缝章).")
     ] = DEFAULT_PLACE,
     reason: Annotated[str, typer.Option(help="A reason to write into the signature.")] = "",
 ) -> None:

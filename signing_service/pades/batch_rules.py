@@ -19,7 +19,7 @@ from signing_service.pades.errors import (
     SourceMissing,
     TimestampFailed,
 )
-from signing_service.pades.placing import AnchorPlacing, AnyPlacing, FreeSpotPlacing, Placing, SeamPlacing
+from signing_service.pades.placing import AnchorPlacing, AnyPlacing, FieldPlacing, FreeSpotPlacing, Placing, SeamPlacing
 from signing_service.pdf.errors import PdfRefusal
 from signing_service.seals.authorisation_errors import AuthorisationNotForThisDocument
 
@@ -30,6 +30,7 @@ _OF_ALL = (CertificateRefused, FontMissing, PictureMissing, SourceMissing, Times
 _OF_ONE = (PdfRefusal, PadesError, AuthorisationNotForThisDocument, BlobMissing, BlobDamaged)
 _PLACINGS: Mapping[str, type[Any]] = {
     "corner": Placing, "keyword": AnchorPlacing, "free": FreeSpotPlacing, "edge": SeamPlacing,
+    "field": FieldPlacing,
 }  # fmt: skip
 
 

@@ -34,11 +34,16 @@ WAIT_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Seals:
-    """What sealing takes from outside: a key for a list's id (empty: the batch's own authorisation), TSA, evidence."""
+    """What sealing takes from outside: a key for a list's id (empty: the batch's own authorisation), TSA, evidence.
+
+    `require_usable` is asked for each chunk anew, as a batch may outlive a certificate: it raises where the seal's, or
+    one that signed the list of that id, may no longer be used.
+    """
 
     key: Callable[[SealBatch, str], ManySigningKey]
     timestamper: Timestamper | None = None
     revocation: RevocationSource | None = None
+    require_usable: Callable[[str], None] = lambda _list_id: None
 
 
 @dataclass
@@ -116,6 +121,8 @@ class BatchSealer:
 
     def _sign(self, chunk: Chunk, files: ExitStack) -> None:
         level, key = Level(self._batch.level), self._seals.key(self._batch, "")
+        for list_id in {"", *(item.list_id for item in chunk.items)}:
+            self._seals.require_usable(list_id)
         check_sources(level, self._seals.timestamper, self._seals.revocation)
         revocation = self._seals.revocation if level.needs_revocation else None
         timestamper = self._seals.timestamper if level.needs_timestamp else None

@@ -59,7 +59,14 @@ class SeamPlacing:
     side: Literal["left", "right"] = "right"
 
 
-AnyPlacing = Placing | AnchorPlacing | FreeSpotPlacing | SeamPlacing
+@dataclass(frozen=True, slots=True)
+class FieldPlacing:
+    """The file's own empty signature field of this full name, where it stands; its rectangle is kept."""
+
+    field: str
+
+
+AnyPlacing = Placing | AnchorPlacing | FreeSpotPlacing | SeamPlacing | FieldPlacing
 SpotPlacing = Placing | AnchorPlacing | FreeSpotPlacing
 
 

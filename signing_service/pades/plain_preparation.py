@@ -45,7 +45,7 @@ def plainly(work: Callable[P, T]) -> Callable[P, T]:
 @plainly
 def prepare_plainly(file: GrowingFile, request: SignatureRequest, room: int) -> Update:
     """The update for a signature. Raises NotPlain."""
-    if request.certify is not None or "." in request.field:
+    if request.certify is not None or "." in request.field or (request.placing and request.appearance is None):
         raise NotPlain("request")
     revision = PlainRevision(PlainPdf(file.buffer, file.sections))
     name = text_string(request.field)

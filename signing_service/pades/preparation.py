@@ -15,7 +15,7 @@ from signing_service.pades.drawing import Drawing
 from signing_service.pades.errors import FieldRefused
 from signing_service.pades.field_target import Widget, check_seed_value, find_field, widget_of
 from signing_service.pades.finding import resolve_placing
-from signing_service.pades.placing import PlacedBox, SeamPlacing
+from signing_service.pades.placing import FieldPlacing, PlacedBox, SeamPlacing
 from signing_service.pades.request import SignatureRequest
 from signing_service.pades.seam import add_seam_widgets
 from signing_service.pades.signature_dictionary import LOCK_ENTRY, descriptive_entries, reference_entry, text_string
@@ -42,6 +42,8 @@ def prepare_completely(pdf: bytes, request: SignatureRequest, room: int, digest:
     with reading():
         _refuse(opened, request)
         target = find_field(opened, request.field)
+        if target is None and isinstance(request.placing, FieldPlacing):
+            raise FieldRefused(request.field, "文件中没有这个域。", "The file has no such field.")
         if target is None and not opened.may_add_fields:
             raise PermissionMissing("新增签名域(文件中没有可用的空签名域)", "adding a signature field (bits 4 and 6)")
         revision = Revision(opened)
@@ -81,7 +83,7 @@ def _add_field(revision: Revision, opened: OpenedPdf, request: SignatureRequest,
         append_field(revision, opened.catalog, field)
         return
     page, box = page_at(opened.pages, 0), None
-    if request.placing is not None and request.appearance is not None:
+    if request.placing is not None and request.appearance is not None and not isinstance(request.placing, FieldPlacing):
         index, box = resolve_placing(opened, request.placing, request.appearance.natural_size_mm)
         page = page_at(opened.pages, index)
     lock = b"/Lock " + LOCK_ENTRY if request.lock else b""
@@ -128,8 +130,10 @@ def _show_in_field(
         return
     if isinstance(placing, SeamPlacing):
         raise FieldRefused(field.name, "已有的域不能盖骑缝章。", "A seal across pages needs a field of its own.")
+    if isinstance(placing, FieldPlacing) and not widget.is_visible:
+        raise FieldRefused(field.name, "它没有显示区域,印章无处可盖。", "It has no area to show a seal in.")
     page = _page_of(opened, widget.reference or field.reference, widget)
-    if placing is None or widget.is_visible:
+    if placing is None or isinstance(placing, FieldPlacing) or widget.is_visible:
         x0, y0, x1, y1 = widget.rectangle
         box = PlacedBox(*page.geometry.displayed_box((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))))
     else:

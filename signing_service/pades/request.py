@@ -35,6 +35,7 @@ class Level(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class SignatureRequest:
     """One signature. `field` is made when it does not exist; an existing empty field keeps its own rectangle.
+    A `FieldPlacing` names the field itself, which must exist.
 
     `signed_at` (timezone-aware, shown with its offset in /M) is the claimed time. `lock` forbids every later change
     (FieldMDP over all fields, with P=1). `certify` makes a certifying signature that permits 1 nothing, 2 forms and
@@ -53,6 +54,11 @@ class SignatureRequest:
     level: Level = Level.B_B
 
     def __post_init__(self) -> None:
+        if self.placing is not None:
+            from signing_service.pades.placing import FieldPlacing  # loaded: the placing is of that module
+
+            if isinstance(self.placing, FieldPlacing):
+                object.__setattr__(self, "field", self.placing.field)
         if self.signed_at.tzinfo is None:
             raise ValueError("signed_at needs a time zone")
         if self.certify not in (None, 1, 2, 3):

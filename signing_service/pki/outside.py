@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from signing_service.errors import Text
 from signing_service.kernel.audit_log import Act, AuditLog
+from signing_service.kernel.clock import local
 from signing_service.kernel.database import Base, Database, UtcDateTime
 from signing_service.pki.certificate_chain import build_chain, load_certificate
 from signing_service.pki.certificates import OUTSIDE, CertificateRow
@@ -134,8 +135,22 @@ def outside_chain(session: Session, certificate: bytes, others: Sequence[bytes] 
     return OutsideChain(tuple(built), Addresses(ca.ocsp_url, ca.crl_url))
 
 
+class CertificateRevoked(PkiError):
+    """By our register: revoked, suspended, superseded, or not yet taken over by its officer."""
+
+    code = "certificate_revoked"
+
+    def __init__(self, subject: str, since: datetime) -> None:
+        when = f"{local(since):%Y-%m-%d %H:%M}"
+        super().__init__(
+            Text("该证书已吊销或停用,不能用于签名或盖章。", "It is revoked or on hold; nothing was signed."),
+            why=Text(f"“{subject}”自 {when} 起。", f'"{subject}", since {when}.'),
+            advice=Text("请更换证书;属停用的,请先恢复。", "Use another one; if it is on hold, have it released first."),
+        )
+
+
 class OutsideCheck:
-    """Whether a certificate of an outside CA may be used now, by its CA's own word."""
+    """Whether a certificate may be used now: by our register, and for an outside CA's by that CA's own word."""
 
     def __init__(self, database: Database, status: RequiresStatus) -> None:
         self._database, self._status = database, status
@@ -146,12 +161,17 @@ class OutsideCheck:
             found = outside_chain(session, certificate)
         return self._status.require(found.certificates, found.addresses).evidence
 
-    def require_if_outside(self, certificate: bytes) -> None:
-        """`require` for a certificate that the register knows as an outside CA's; our own are the register's matter."""
+    def require_usable(self, certificate: bytes) -> None:
+        """What our register says, whoever issued it; then `require` for an outside CA's. Of a certificate that it does
+        not know nothing is said. Raises CertificateRevoked and as `require` does."""
         with self._database.read() as session:
-            query = select(CertificateRow.origin).where(CertificateRow.fingerprint == fingerprint(certificate))
-            origin = session.scalar(query)
-        if origin == OUTSIDE:
+            query = select(CertificateRow.origin, CertificateRow.revoked_at, CertificateRow.subject)
+            row = session.execute(query.where(CertificateRow.fingerprint == fingerprint(certificate))).one_or_none()
+        if row is None:
+            return
+        if row.revoked_at is not None:
+            raise CertificateRevoked(row.subject, row.revoked_at)
+        if row.origin == OUTSIDE:
             self.require(certificate)
 
     def is_usable(self, certificate: bytes) -> bool:

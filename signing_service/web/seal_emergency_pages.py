@@ -9,7 +9,7 @@ from sqlalchemy import select
 from signing_service.custody.ledger import ALL
 from signing_service.errors import ExplainedError
 from signing_service.kernel.pages import render
-from signing_service.pades.placing import AnchorPlacing, AnyPlacing, FreeSpotPlacing, Placing
+from signing_service.pades.placing import AnchorPlacing, AnyPlacing, FreeSpotPlacing, Placing, SeamPlacing
 from signing_service.people.departments import Department
 from signing_service.people.rules import Role, require_role
 from signing_service.people.sessions import LoggedIn
@@ -24,6 +24,7 @@ PLACES: dict[str, AnyPlacing] = {
     "corner": Placing(page=-1, x_mm=20, y_mm=20, corner="lower-right"),
     "keyword": AnchorPlacing("盖章处"),
     "free": FreeSpotPlacing(),
+    "edge": SeamPlacing(),
 }
 
 

@@ -10,10 +10,10 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends, Form, Header, Request, Response, UploadFile
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from signing_service.errors import SigningServiceError, Text
 from signing_service.kernel.audit_log import Act
@@ -24,7 +24,7 @@ from signing_service.pades.batch_book import BatchBook, BatchUnknown
 from signing_service.pades.batch_folder import Found, as_items, duplicate
 from signing_service.pades.batch_rules import Reason, batch_key
 from signing_service.pades.batch_tables import BatchState, SealBatch
-from signing_service.pades.placing import AnchorPlacing, AnyPlacing, FreeSpotPlacing, Placing
+from signing_service.pades.placing import AnchorPlacing, AnyPlacing, FieldPlacing, FreeSpotPlacing, Placing, SeamPlacing
 from signing_service.pades.request import Level
 from signing_service.people.oauth import Caller
 from signing_service.pki.rules import Actor
@@ -71,21 +71,38 @@ class JobClosed(SigningServiceError):
 
 
 class Place(BaseModel):
-    """盖章位置:`corner` 为距页角的毫米数,`keyword` 为页面上的文字,`free` 为墨迹最少处。"""
+    """盖章位置:`corner` 为距页角的毫米数,`keyword` 为页面上的文字,`free` 为墨迹最少处,`field` 为文件中已有的空签名域,
+    `edge` 为骑缝章(从 `first_page` 到 `last_page`,在 `side` 一侧,下缘距页底 `y_mm`)。"""
 
-    kind: Literal["corner", "keyword", "free"] = "corner"
+    kind: Literal["corner", "keyword", "free", "field", "edge"] = "corner"
     page: int = Field(-1, ge=-1000, le=1000)
     x_mm: float = Field(20, ge=0, le=2000)
     y_mm: float = Field(20, ge=0, le=2000)
     corner: Literal["lower-left", "lower-right", "upper-left", "upper-right"] = "lower-right"
+    width_mm: float | None = Field(None, gt=0, le=2000)
+    height_mm: float | None = Field(None, gt=0, le=2000)
     keyword: str = Field("", max_length=50)
+    field: str = Field("", max_length=200)
+    first_page: int = Field(0, ge=-1000, le=1000)
+    last_page: int = Field(-1, ge=-1000, le=1000)
+    side: Literal["left", "right"] = "right"
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.kind in ("keyword", "field") and not getattr(self, self.kind).strip():
+            raise ValueError(f"{self.kind} is empty")
+        return self
 
     def as_placing(self) -> AnyPlacing:
         if self.kind == "keyword":
             return AnchorPlacing(self.keyword)
         if self.kind == "free":
             return FreeSpotPlacing(self.page)
-        return Placing(self.page, self.x_mm, self.y_mm, corner=self.corner)
+        if self.kind == "field":
+            return FieldPlacing(self.field)
+        if self.kind == "edge":
+            return SeamPlacing(self.first_page, self.last_page, self.y_mm, self.side)
+        return Placing(self.page, self.x_mm, self.y_mm, self.width_mm, self.height_mm, self.corner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pexpect
+import pikepdf
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from cli.opened_home import load_picture
+from cli.sign import SignUsage, parse_place
 from hardware.driver import open_token
 from hardware.private_keys import as_private_key
 from hardware.softhsm import SoftHsmStore
 from signing_service.kernel.typesetting import typeset
+from signing_service.pades.placing import AnyPlacing, FieldPlacing, Placing, SeamPlacing
 from signing_service.settings import Settings
 
 PAGE = '#set page(paper: "a5")\n#set text(font: "Noto Serif CJK SC")\n请在此盖章:盖章处'
@@ -67,6 +71,39 @@ def test_places(home: Settings, page: Path, tmp_path: Path, place: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "placing"),
+    [
+        ("page=0,left=10,top=12.5,width=30,height=20", Placing(0, 10, 12.5, 30, 20, "upper-left")),
+        ("field=盖章处", FieldPlacing("盖章处")),
+        ("edge", SeamPlacing()),
+        ("edge,first=1,last=-2,side=left,bottom=90", SeamPlacing(1, -2, 90, "left")),
+    ],
+)
+def test_a_place_reads_as_it_is_written(text: str, placing: AnyPlacing) -> None:
+    assert parse_place(text) == placing
+
+
+@pytest.mark.parametrize("text", ["field=", "edge=5", "edge,side=top", "edge,page=1", "page=x", "width=wide"])
+def test_a_place_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(SignUsage, match="is not understood"):
+        parse_place(text)
+
+
+def test_a_seal_runs_across_all_pages_under_one_signature(home: Settings, tmp_path: Path) -> None:
+    source, sealed = tmp_path / "three.pdf", tmp_path / "sealed.pdf"
+    source.write_bytes(typeset(PAGE + "#pagebreak()#pagebreak()", {}))
+    done = zhengyin(home.home, "sign", str(source), "-o", str(sealed), "--seal", "default", "--place", "edge")
+    assert done.returncode == 0, done.stderr
+    with pikepdf.open(sealed) as document:
+        (field,) = document.Root.AcroForm.Fields
+        widths = [float(kid.Rect[2]) - float(kid.Rect[0]) for kid in field.Kids]
+    assert len(widths) == 3
+    assert sum(widths) == pytest.approx(load_picture(home, "default").width_pt, abs=0.1)
+    judged = json.loads(zhengyin(home.home, "verify", "--json", "--offline", str(sealed)).stdout)
+    assert [(entry["kind"], entry["verdict"]) for entry in judged["signatures"]] == [("seal", "passed")]
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "Give either --seal or --key"),
@@ -92,6 +129,28 @@ def test_an_unreadable_file_is_named(home: Settings, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "PDF" in done.stderr
     assert not (tmp_path / "o.pdf").exists()
+
+
+@pytest.mark.parametrize("level", ["B-B", "B-T", "B-LT"])
+@pytest.mark.parametrize("whose", ["seal:default", "reviewer-1"])
+def test_b42_a_certificate_on_hold_is_refused_at_every_level(
+    home: Settings, page: Path, tmp_path: Path, whose: str, level: str
+) -> None:
+    listed = json.loads(zhengyin(home.home, "pki", "list", "--state", "active", "--json").stdout)
+    kinds = ("seal", "officer-signing")
+    (which,) = (each["fingerprint"] for each in listed if each["owner"] == whose and each["profile"] in kinds)
+    hold = ("--as", "pki-operator", "--reason", "核查")
+    pin = f"file:{home.pins}/reviewer-1.pin"
+    key = ("--key", f"pkcs11:token=reviewer-1;object=signing?pin-source={pin}")
+    signer = ("--seal", "default") if whose == "seal:default" else key
+    assert zhengyin(home.home, "pki", "suspend", which, *hold).returncode == 0
+    try:
+        done = zhengyin(home.home, "sign", str(page), "-o", str(tmp_path / "out.pdf"), *signer, "--level", level)
+        assert done.returncode == 1
+        assert "revoked or on hold" in done.stderr
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        zhengyin(home.home, "pki", "release", which, *hold)
 
 
 def _token_with_an_expired_certificate(home: Settings) -> str:

@@ -135,9 +135,26 @@ def test_another_departments_seal_and_job_are_not_there(submit, service, bearer)
         assert (reply.status_code, reply.json()["code"]) == (404, "batch_unknown")
 
 
+def test_a_seal_runs_across_all_pages_of_a_document(submit, service, bearer, sqlite_office):
+    with pikepdf.open(io.BytesIO(pdf("骑缝"))) as document:
+        document.pages.extend(document.pages)
+        document.save(two := io.BytesIO())
+    files = {"两页.pdf": two.getvalue(), "一页.pdf": pdf("一页")}
+    job = submit(files, place=json.dumps({"kind": "edge", "side": "left", "y_mm": 90})).json()["batch"]
+    work(sqlite_office, job)
+    shown = service.get(f"{JOBS}/{job}", headers=bearer["approvals"]).json()
+    assert [each["code"] or each["state"] for each in shown["documents"]] == ["sealed", "placing_refused"]
+    with pikepdf.open(
+        io.BytesIO(service.get(f"{JOBS}/{job}/documents/0", headers=bearer["approvals"]).content)
+    ) as done:
+        (field,) = done.Root.AcroForm.Fields
+        assert [float(kid.Rect[0]) for kid in field.Kids] == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("changed", "status"),
-    [({"place": json.dumps({"kind": "moon"})}, 400), ({"level": "B-X"}, 400), ({"matter": "a b"}, 400),
+    [({"place": json.dumps({"kind": "moon"})}, 400), ({"place": json.dumps({"kind": "field"})}, 400),
+     ({"level": "B-X"}, 400), ({"matter": "a b"}, 400),
      ({"seal": "nothing"}, 404)],
 )  # fmt: skip
 def test_what_is_malformed_is_refused_as_a_problem(submit, changed, status):

@@ -4,6 +4,7 @@ import errno
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import select
 
 from cli.seal_batches import BatchRequest, documents_of, new_batch
 from cli.seal_processes import home_seals, this_worker
@@ -14,6 +15,7 @@ from signing_service.pades.batch_sealing import BatchSealer, Seals
 from signing_service.pades.batch_tables import ItemState, SealBatch, SealBatchItem
 from signing_service.pades.placing import Placing
 from signing_service.pades.request import Level
+from signing_service.pki.certificates import CertificateRow
 from signing_service.pki.rules import Actor
 from signing_service.seals.rules import ADMINISTRATOR, Why
 from signing_service.seals.seal_tables import SealRow
@@ -22,6 +24,7 @@ from signing_service.seals.use_book import UseBook, UseState
 ADMIN = Actor("seal-admin-1", frozenset({ADMINISTRATOR}))
 CLERK = Actor("reviewer-1")
 TYPE = "batch"
+PROFILES = ("seal", "officer-signing")
 
 
 class Desk:
@@ -104,6 +107,31 @@ def test_a_stop_switch_pauses_the_batch_and_marks_nothing_refused(desk):
     assert desk.work() == ""
     assert desk.states() == ["sealed"] * 4
     desk.office.check_once(desk.batch.id, 4)
+
+
+@pytest.mark.parametrize(("whose", "by_list"), [("seal:default", False), ("seal:default", True), ("seal-holder", True)])
+def test_a_certificate_on_hold_makes_the_batch_wait_even_without_revocation_data(office, folder, whose, by_list):
+    """The seal's own, or the holder's who signed the list: nothing is sealed until it is released."""
+    source = folder(3, f"{whose.replace(':', '-')}-{by_list}")
+    pin = f"file:{office.settings.pins}/seal-holder.pin"
+    key = ("--key", f"pkcs11:token=seal-holder;object=signing?pin-source={pin}") if by_list else ()
+    with office.book().register.database.read() as session:
+        which = session.scalar(
+            select(CertificateRow.fingerprint).where(
+                CertificateRow.owner == whose, CertificateRow.state == "active", CertificateRow.profile.in_(PROFILES)
+            )
+        )
+    assert which
+    hold = ("--as", "pki-operator", "--reason", "核查")
+    office.run("pki", "suspend", which, *hold)
+    try:
+        waiting = office.apply(source, "--as", "reviewer-1", *key, code=1)
+        assert (waiting["state"], waiting["pause_code"]) == ("paused", "certificate_revoked")
+        assert (waiting["counts"]["sealed"], waiting["counts"]["refused"]) == (0, 0)
+        assert not list(source.glob("*.sealed.pdf"))
+    finally:
+        office.run("pki", "release", which, *hold)
+    assert office.apply(source, "--as", "reviewer-1", *key)["counts"]["sealed"] == 3
 
 
 def test_a_seal_suspended_after_its_key_signed_lets_nothing_out(desk):

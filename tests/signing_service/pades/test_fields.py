@@ -12,7 +12,7 @@ from pikepdf import Array, Dictionary, Name
 
 from signing_service.pades.appearance import SealAppearance, TextAppearance
 from signing_service.pades.errors import FieldRefused
-from signing_service.pades.placing import Placing
+from signing_service.pades.placing import FieldPlacing, Placing
 from signing_service.pades.sign import SignatureRequest, sign
 from signing_service.pdf.errors import EarlierSignatureWouldBreak, PermissionMissing
 from signing_service.pdf.picture import VectorPicture
@@ -60,6 +60,27 @@ def test_an_empty_field_is_filled_where_it_is(pki, now: datetime, pdfsig) -> Non
         assert int(field.F) & 4
         assert not int(field.F) & (2 | 32)
         assert [float(v) for v in field.AP.N.BBox] == pytest.approx([0, 0, 120, 60], abs=1e-3)
+
+
+def test_a_placing_that_names_a_field_takes_that_field_and_no_other(pki, now: datetime, pdfsig) -> None:
+    def sealed(pdf: bytes, name: str, key) -> bytes:
+        return sign(pdf, SignatureRequest(field="Seal-1", signed_at=now, appearance=SealAppearance(PICTURE),
+                                          placing=FieldPlacing(name)), key)  # fmt: skip
+
+    signed = sealed(built(with_field), "盖章处", pki.key("示例印章"))
+    assert pdfsig(signed) == ["Signature is Valid."]
+    with opened(signed) as document:
+        (field,) = document.Root.AcroForm.Fields
+        assert [int(value) for value in field.Rect] == [100, 100, 220, 160]
+        assert "/AP" in field
+    unseen = built(lambda document: with_field(document, rect=(0, 0, 0, 0)))
+    key = pki.key("示例印章")
+    for pdf, name in ((built(with_field), "没有"), (built(lambda _: None), "盖章处"), (unseen, "盖章处")):
+        with pytest.raises(FieldRefused):
+            sealed(pdf, name, key)
+    with pytest.raises(FieldRefused):  # without a picture neither
+        sign(built(lambda _: None), SignatureRequest(field="x", signed_at=now, placing=FieldPlacing("没有")), key)
+    assert key.uses == 0
 
 
 def test_a_field_with_a_separate_widget_is_filled(pki, now: datetime, pdfsig) -> None:

@@ -14,22 +14,25 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from signing_service.errors import SigningServiceError, Text
 from signing_service.pades import fonts
-from signing_service.pades.appearance import TextAppearance
+from signing_service.pades.appearance import SealAppearance, TextAppearance
 from signing_service.pades.errors import (
     CertificateRefused,
     ContainerTooSmall,
     FontMissing,
     GlyphMissing,
+    PictureMissing,
+    PlacingRefused,
     SourceMissing,
     TimestampFailed,
     WorkflowConflict,
 )
-from signing_service.pades.placing import Placing
+from signing_service.pades.placing import FreeSpotPlacing, Placing, SeamPlacing
 from signing_service.pades.sign import Level, SignatureRequest, check_plan, sign
 from signing_service.pades.sign_file import sign_file
 from signing_service.pades.signer_certificate import read_certificate
 from signing_service.pades.timestamping import FirstThatAnswers
 from signing_service.pdf.errors import EarlierSignatureWouldBreak, PageMissing
+from signing_service.pdf.picture import VectorPicture
 
 MakePdf = Callable[..., bytes]
 DAY = timedelta(days=1)
@@ -148,6 +151,19 @@ def test_b30_no_font_is_an_error_never_garbled_text(
             sign(make_pdf(), request, pki.key("审批员甲"))
     finally:
         fonts.font_face.cache_clear()
+
+
+@pytest.mark.parametrize("placing", [Placing(0), FreeSpotPlacing(), SeamPlacing()])
+@pytest.mark.parametrize("picture", [VectorPicture(b" ", 42, 42), VectorPicture(b"q Q", 0, 42)])
+def test_a_seal_without_a_picture_is_not_applied_as_an_invisible_one(
+    pki, make_pdf: MakePdf, now: datetime, placing, picture: VectorPicture
+) -> None:
+    key = pki.key("示例印章")
+    request = SignatureRequest(field="印章", signed_at=now, appearance=SealAppearance(picture), placing=placing)
+    with pytest.raises((PictureMissing, PlacingRefused)) as refusal:
+        sign(make_pdf(3), request, key)
+    assert isinstance(refusal.value, PictureMissing) or not picture.width_mm
+    assert key.uses == 0
 
 
 def test_a_character_without_glyph_is_named(pki, make_pdf: MakePdf, now: datetime) -> None:

@@ -80,7 +80,7 @@ def test_the_strips_make_up_the_seal(pki, now: datetime, tmp_path: Path, pdfsig,
     assert np.abs(heights - expected).max() < 8
 
 
-@pytest.mark.parametrize("pages", [2, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pages", [2, 3, 41, pytest.param(500, marks=pytest.mark.slow)])
 def test_from_two_to_five_hundred_pages(pki, now: datetime, pages: int, pdfsig) -> None:
     signed = sign(blank(pages), across(now, SeamPlacing(), lock=True), pki.key("示例印章"))
     assert set(pdfsig(signed)) == {"Signature is Valid."}
@@ -115,6 +115,7 @@ def test_too_few_or_too_many_pages_are_refused(pki, now: datetime, pages: int, p
 def test_pages_that_are_not_there_and_text_are_refused(pki, now: datetime) -> None:
     with pytest.raises(PageMissing):
         sign(blank(3), across(now, SeamPlacing(0, 9)), pki.key("示例印章"))
-    text = SignatureRequest(field="a", signed_at=now, appearance=TextAppearance(["字"]), placing=SeamPlacing())
-    with pytest.raises(PlacingRefused):
-        sign(blank(3), text, pki.key("示例印章"))
+    for shown in (TextAppearance(["字"]), None):
+        request = SignatureRequest(field="a", signed_at=now, appearance=shown, placing=SeamPlacing())
+        with pytest.raises(PlacingRefused):
+            sign(blank(3), request, pki.key("示例印章"))

@@ -10,10 +10,12 @@ import tomllib
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from signing_service.errors import SigningServiceError, Text
-from signing_service.kernel.smtp import Security
+
+if TYPE_CHECKING:  # its mail library is slow to load, and a cold `sign` reads settings too
+    from signing_service.kernel.smtp import Security
 
 FILE_NAME = "settings.toml"
 Profile = Literal["demo", "production"]

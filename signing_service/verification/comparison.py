@@ -11,10 +11,11 @@ from signing_service.verification.annotations import harmless_annotation, harmle
 from signing_service.verification.change_kinds import Change, Kind
 from signing_service.verification.document import Document
 from signing_service.verification.fields import FormField, certification_level, is_timestamp_field, signature_dictionary
+from signing_service.verification.kept_values import contains, raised
 from signing_service.verification.referrers import ReferenceIndex
 from signing_service.verification.roles import Part, Role, Roles
 from signing_service.verification.structure_tree import StructureGrowth, changed_keys
-from signing_service.verification.syntax import Dictionary, Name, Ref, Stream
+from signing_service.verification.syntax import Dictionary, Ref, Stream
 
 _WIDGET_KEYS = {
     "Type",
@@ -117,7 +118,7 @@ class Comparison:
 
     def _extensions(self, was: Any, now: Any) -> None:
         """Developer extensions (7.12) may be added and raised, never taken away or lowered."""
-        kept = now is not None and _raised(self.old, was, self.new, now)
+        kept = now is not None and raised(self.old, was, self.new, now)
         self._add(Kind.LONG_TERM if kept else Kind.OTHER, f"extensions {'extended' if kept else 'changed'}")
 
     def _resources(self, was: Any, now: Any) -> None:
@@ -125,7 +126,7 @@ class Comparison:
         kept = isinstance(now, Dictionary)
         for key, item in (was or {}).items():
             if key != "XObject":
-                kept = kept and _contains(self.new.resolve(now.get(key)), self.old.resolve(item))
+                kept = kept and contains(self.new.resolve(now.get(key)), self.old.resolve(item))
         kind = Kind.LONG_TERM if not was else Kind.SIGNING
         self._add(kind if kept else Kind.OTHER, f"form resources {'extended' if kept else 'changed'}")
 
@@ -162,7 +163,7 @@ class Comparison:
     def _permissions(self, old: Dictionary, new: Dictionary) -> None:
         signed_before = any(signature_dictionary(self.old, field) is not None for field in self.before.fields.values())
         added = set(new) - set(old)
-        fine = _contains(new, old) and added <= {"DocMDP"} and not signed_before
+        fine = contains(new, old) and added <= {"DocMDP"} and not signed_before
         self._add(Kind.SIGNING if fine else Kind.OTHER, "document permissions changed")
 
     def _form(self, was: Dictionary, now: Dictionary) -> None:
@@ -376,36 +377,3 @@ def _locked_only(was: Any, now: Any) -> bool:
 
 def _as_dictionary(value: Any) -> Dictionary:
     return value if isinstance(value, Dictionary) else Dictionary()
-
-
-def _raised(old: Document, was: Any, new: Document, now: Any, depth: int = 0) -> bool:
-    """Everything is still there; versions and levels are no lower."""
-    was, now = old.resolve(was), new.resolve(now)
-    if isinstance(was, Dictionary) and depth < 5:
-        return isinstance(now, Dictionary) and all(
-            _raised(old, item, new, now.get(key), depth + 1) for key, item in was.items()
-        )
-    if isinstance(was, list) and depth < 5:
-        return isinstance(now, list) and all(
-            any(_raised(old, item, new, other, depth + 1) for other in now) for item in was
-        )
-    if isinstance(was, int | float) and isinstance(now, int | float):
-        return now >= was
-    if isinstance(was, Name) and isinstance(now, Name) and _version(was) and _version(now):
-        return _version(now) >= _version(was)
-    return was is None or (type(was) is type(now) and bool(was == now))
-
-
-def _version(name: Name) -> tuple[int, ...]:
-    """`1.7` as numbers; empty for any other name."""
-    parts = name.split(".")
-    return tuple(map(int, parts)) if all(part.isdecimal() and len(part) < 5 for part in parts) else ()
-
-
-def _contains(now: Any, was: Any) -> bool:
-    """Everything that was there is still there, unchanged."""
-    if isinstance(was, Dictionary):
-        return isinstance(now, Dictionary) and all(
-            key in now and _contains(now[key], item) for key, item in was.items()
-        )
-    return was is None or bool(now == was)

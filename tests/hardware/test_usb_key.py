@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import signal
 import sys
 import time
 from pathlib import Path
@@ -210,10 +211,16 @@ def test_plugging_and_pulling_are_events_of_the_usb_bus_the_reader_and_the_slot(
         program.end()
 
 
+def _interruptible() -> None:
+    """As in a terminal, also when the tests run in a shell's background, which has its children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_watch_in_a_real_terminal_shows_plug_pull_and_plug(bus, opensc):
     terminal = pexpect.spawn(
         sys.executable, ["-m", "cli", "keys", "list", "--watch", "--module", opensc],
         env={**bus.environment, "LC_ALL": "zh_CN.UTF-8"}, encoding="utf-8", timeout=60, dimensions=(40, 200),
+        preexec_fn=_interruptible,
     )  # fmt: skip
     try:
         terminal.expect("没有发现")
